@@ -1,0 +1,295 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+)
+
+// table is a bound collection with the SQL that never changes.
+type table struct {
+	*docstore.Table
+	name string
+	// sides are the side tables of indexes over a list, by index.
+	sides map[string]*docstore.TableIndex
+	// getSQL reads by id; without bodies, with.
+	getSQL  [2]string
+	insert  string
+	updates [4]string // bit 0: sealed, bit 1: body
+}
+
+// dataColumns are those of every document before its fields.
+var dataColumns = []string{"account", "id", "owner", "rev", "created_at", "updated_at", "kid", "seal_ver", "body_ver"}
+
+// fieldColumn is the column of a name that queries use.
+func fieldColumn(name string) string {
+	if slices.Contains([]string{"id", "owner", "rev", "created_at", "updated_at", "account"}, name) {
+		return name
+	}
+	return "f_" + name
+}
+
+func (t *table) side(index string) string  { return "m_" + t.Name + "__" + index }
+func (t *table) blind(index string) string { return "b_" + t.Name + "__" + index }
+
+func sqlType(k docstore.Kind) string {
+	return map[docstore.Kind]string{docstore.Int: "INTEGER", docstore.Text: "TEXT", docstore.Float: "REAL", docstore.Bytes: "BLOB"}[k]
+}
+
+// Bind makes the table, or adds columns and indexes that are new.
+func (b *backend) Bind(ctx context.Context, dt *docstore.Table) error {
+	t := newTable(dt)
+	err := b.write(ctx, true, func(c *sqlite.Conn) error {
+		if _, err := change(c, t.createSQL()); err != nil {
+			return err
+		}
+		if err := t.addColumns(c); err != nil {
+			return err
+		}
+		return t.makeIndexes(c)
+	})
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tables[dt.Name] = t
+	return nil
+}
+
+func (b *backend) table(dt *docstore.Table) *table {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.tables[dt.Name]
+}
+
+func newTable(dt *docstore.Table) *table {
+	t := &table{Table: dt, name: "d_" + dt.Name, sides: map[string]*docstore.TableIndex{}}
+	for i := range dt.Indexes {
+		if ix := &dt.Indexes[i]; ix.List >= 0 {
+			t.sides[ix.Name] = ix
+		}
+	}
+	for i := range t.getSQL {
+		t.getSQL[i] = "SELECT " + t.selectList(i == 1) + ", r.modes FROM " + t.name + " t INDEXED BY i_" + dt.Name + "__id" +
+			" CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=? AND t.id=?"
+	}
+	cols := slices.Concat(dataColumns, t.fieldColumns(), []string{"clear", "sealed", "body"})
+	t.insert = "INSERT INTO " + t.name + " (" + strings.Join(cols, ",") + ") VALUES (" + marks(len(cols)) + ") ON CONFLICT DO NOTHING"
+	for i := range t.updates {
+		set := slices.Concat([]string{"owner", "rev", "updated_at", "created_at", "kid", "seal_ver", "body_ver"}, t.fieldColumns(), []string{"clear"})
+		if i&1 != 0 {
+			set = append(set, "sealed")
+		}
+		if i&2 != 0 {
+			set = append(set, "body")
+		}
+		t.updates[i] = "UPDATE OR IGNORE " + t.name + " SET " + strings.Join(set, "=?,") + "=? WHERE doc=?"
+	}
+	return t
+}
+
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+
+func (t *table) fieldColumns() []string {
+	out := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		out[i] = "f_" + c.Name
+	}
+	return out
+}
+
+// selectList is what every read takes, in the order scanRow knows.
+func (t *table) selectList(bodies bool) string {
+	cols := slices.Concat(dataColumns, t.fieldColumns(), []string{"clear", "sealed"})
+	list := "t." + strings.Join(cols, ",t.")
+	if bodies {
+		list += ",t.body"
+	} else {
+		list += ",NULL"
+	}
+	return list + ",r.slot,r.kid"
+}
+
+func (t *table) createSQL() string {
+	var s strings.Builder
+	s.WriteString("CREATE TABLE IF NOT EXISTS " + t.name + " (doc INTEGER PRIMARY KEY, account INTEGER NOT NULL, id INTEGER NOT NULL," +
+		" owner INTEGER NOT NULL, rev INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL," +
+		" kid BLOB, seal_ver INTEGER NOT NULL, body_ver INTEGER NOT NULL")
+	for _, c := range t.Columns {
+		s.WriteString(", f_" + c.Name + " " + sqlType(c.Kind))
+	}
+	s.WriteString(", clear BLOB, sealed BLOB, body BLOB)")
+	return s.String()
+}
+
+// addColumns adds fields that an older version of the program did not have. In
+// documents written before they are absent.
+func (t *table) addColumns(c *sqlite.Conn) error {
+	have := map[string]string{}
+	err := each(c, "SELECT name, type FROM pragma_table_info(?)", func(s *sqlite.Stmt) error {
+		have[s.ColumnText(0)] = s.ColumnText(1)
+		return nil
+	}, t.name)
+	if err != nil {
+		return err
+	}
+	for _, col := range t.Columns {
+		typ, ok := have["f_"+col.Name]
+		if ok && typ != sqlType(col.Kind) {
+			return fmt.Errorf("field %s of collection %s is stored as %s and declared as %s; give the new field another name", col.Name, t.Name, typ, sqlType(col.Kind))
+		}
+		if !ok {
+			if _, err := change(c, "ALTER TABLE "+t.name+" ADD COLUMN f_"+col.Name+" "+sqlType(col.Kind)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// makeIndexes makes indexes and side tables, and makes anew those whose declaration changed.
+func (t *table) makeIndexes(c *sqlite.Conn) error {
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		if ix.List >= 0 {
+			if err := t.makeSide(c, t.side(ix.Name), t.sideSQL(ix)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := makeIndex(c, t.indexName(ix), t.indexSQL(ix)); err != nil {
+			return err
+		}
+	}
+	for _, name := range t.Blinds {
+		bt := t.blind(name)
+		err := t.makeSide(c, bt, []string{
+			"CREATE TABLE " + bt + " (account INTEGER NOT NULL, tag BLOB NOT NULL, id INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (account, tag, id)) WITHOUT ROWID",
+			"CREATE INDEX " + bt + "_doc ON " + bt + " (doc)",
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) indexName(ix *docstore.TableIndex) string { return "i_" + t.Name + "__" + ix.Name }
+
+// orderColumns are the columns of an index in order: account before the fields
+// or, in a global index, behind them; the id last unless the fields are unique.
+func orderColumns(ix *docstore.TableIndex) []string {
+	var cols []string
+	if !ix.Global {
+		cols = append(cols, "account")
+	}
+	for i, f := range ix.Fields {
+		if i == ix.List {
+			cols = append(cols, "v")
+			continue
+		}
+		cols = append(cols, fieldColumn(f))
+	}
+	if ix.Unique {
+		return cols
+	}
+	if ix.Global {
+		cols = append(cols, "account")
+	}
+	return append(cols, "id")
+}
+
+func (t *table) indexSQL(ix *docstore.TableIndex) string {
+	cols := orderColumns(ix)
+	switch {
+	case ix.Name == "id":
+		return "CREATE UNIQUE INDEX " + t.indexName(ix) + " ON " + t.name + " (account, id)"
+	case ix.Unique:
+		last := fieldColumn(ix.Fields[len(ix.Fields)-1])
+		return "CREATE UNIQUE INDEX " + t.indexName(ix) + " ON " + t.name + " (" + strings.Join(cols, ", ") + ") WHERE " + last + " IS NOT NULL"
+	case slices.Contains(cols, "owner"):
+		return "CREATE INDEX " + t.indexName(ix) + " ON " + t.name + " (" + strings.Join(cols, ", ") + ")"
+	}
+	// the owner rides along, so that counting and skipping hidden people reads the index alone
+	return "CREATE INDEX " + t.indexName(ix) + " ON " + t.name + " (" + strings.Join(cols, ", ") + ", owner)"
+}
+
+func makeIndex(c *sqlite.Conn, name, sql string) error {
+	var have string
+	err := each(c, "SELECT sql FROM sqlite_master WHERE type='index' AND name=?",
+		func(s *sqlite.Stmt) error { have = s.ColumnText(0); return nil }, name)
+	if err != nil || have == sql {
+		return err
+	}
+	if have != "" {
+		if _, err := change(c, "DROP INDEX "+name); err != nil {
+			return err
+		}
+	}
+	_, err = change(c, sql)
+	return err
+}
+
+// sideSQL makes the side table of an index over a list: a row per value.
+func (t *table) sideSQL(ix *docstore.TableIndex) []string {
+	name := t.side(ix.Name)
+	def := "CREATE TABLE " + name + " (doc INTEGER NOT NULL, account INTEGER NOT NULL, id INTEGER NOT NULL"
+	for i, f := range ix.Fields {
+		if i == ix.List {
+			def += ", v " + sqlType(t.listKind(f))
+		} else if f != "id" && f != "account" {
+			def += ", " + fieldColumn(f) + " " + sqlType(t.columnKind(f))
+		}
+	}
+	return []string{def + ")",
+		"CREATE INDEX " + name + "_order ON " + name + " (" + strings.Join(append(orderColumns(ix), "doc"), ", ") + ")",
+		"CREATE INDEX " + name + "_doc ON " + name + " (doc)"}
+}
+
+func (t *table) listKind(name string) docstore.Kind {
+	return t.Lists[slices.IndexFunc(t.Lists, func(c docstore.Column) bool { return c.Name == name })].Kind
+}
+
+func (t *table) columnKind(name string) docstore.Kind {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c.Kind
+		}
+	}
+	return docstore.Int // Meta's
+}
+
+// makeSide makes a side table. One that is new or changed cannot be filled from
+// here, where values are sealed: it is refused while the collection holds documents.
+func (t *table) makeSide(c *sqlite.Conn, name string, sqls []string) error {
+	var have string
+	err := each(c, "SELECT sql FROM sqlite_master WHERE type='table' AND name=?",
+		func(s *sqlite.Stmt) error { have = s.ColumnText(0); return nil }, name)
+	if err != nil || have == sqls[0] {
+		return err
+	}
+	n, err := queryInt(c, "SELECT EXISTS(SELECT 1 FROM "+t.name+")")
+	if err != nil {
+		return err
+	}
+	if n != 0 {
+		return fmt.Errorf("an index of collection %s over a list or a sealed field is new or changed, and documents are there; move them to a collection of another name", t.Name)
+	}
+	if have != "" {
+		if _, err := change(c, "DROP TABLE "+name); err != nil {
+			return err
+		}
+	}
+	for _, sql := range sqls {
+		if _, err := change(c, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package participant
+
+import (
+	"context"
+	"errors"
+
+	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/authn"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+)
+
+var modes = map[participantv1.Mode]ring.Mode{
+	participantv1.Mode_MODE_HIDDEN:     ring.Hidden,
+	participantv1.Mode_MODE_RESTRICTED: ring.Restricted,
+	participantv1.Mode_MODE_ERASING:    ring.Erasing,
+	participantv1.Mode_MODE_ERASED:     ring.Erased,
+}
+
+// order keeps answers that list modes in one order.
+var order = []participantv1.Mode{
+	participantv1.Mode_MODE_HIDDEN, participantv1.Mode_MODE_RESTRICTED,
+	participantv1.Mode_MODE_ERASING, participantv1.Mode_MODE_ERASED,
+}
+
+// subject reads the subject of a call and refuses one of another account.
+func subject(ctx context.Context, s *participantv1.Subject) (ring.Subject, error) {
+	if s.GetAccount() <= 0 || s.GetId() <= 0 {
+		return ring.Subject{}, missing("subject")
+	}
+	if id, ok := authn.FromContext(ctx); !ok || id.Account != s.GetAccount() {
+		return ring.Subject{}, fault.Denied(faultv1.Reason_REASON_ACCESS_DENIED)
+	}
+	return ring.Subject{Account: s.GetAccount(), ID: s.GetId()}, nil
+}
+
+func token(t *participantv1.Token) ring.Token {
+	return ring.Token{Sequence: t.GetSequence(), Epoch: t.GetEpoch(), Stage: t.GetStage()}
+}
+
+// saga reads who asks, and under which token.
+func saga(id string, t *participantv1.Token) (ring.Token, error) {
+	if id == "" || t == nil {
+		return ring.Token{}, missing("saga")
+	}
+	return token(t), nil
+}
+
+// Fence adds a fence; it stands on disk when the call returns. Repeating it changes nothing.
+func (s *Server) Fence(ctx context.Context, in *participantv1.FenceRequest) (*participantv1.FenceResponse, error) {
+	who, err := subject(ctx, in.GetSubject())
+	if err != nil {
+		return nil, err
+	}
+	tok, err := saga(in.GetSaga(), in.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	mode, known := modes[in.GetMode()]
+	if !known {
+		return nil, fault.InvalidValue("mode", "one of hidden, restricted, erasing, erased")
+	}
+	if err := s.db.Fence(ctx, who, ring.Fence{Mode: mode, Saga: in.GetSaga(), Token: tok}); err != nil {
+		return nil, storeFault(err)
+	}
+	return &participantv1.FenceResponse{}, nil
+}
+
+// Unfence removes the fences of one saga; removing what is not there is fine.
+func (s *Server) Unfence(ctx context.Context, in *participantv1.UnfenceRequest) (*participantv1.UnfenceResponse, error) {
+	who, err := subject(ctx, in.GetSubject())
+	if err != nil {
+		return nil, err
+	}
+	tok, err := saga(in.GetSaga(), in.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.Unfence(ctx, who, in.GetSaga(), tok); err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		return nil, storeFault(err)
+	}
+	return &participantv1.UnfenceResponse{}, nil
+}
+
+// Destroy overwrites the person's key here. It needs the saga's own ERASING fence.
+func (s *Server) Destroy(ctx context.Context, in *participantv1.DestroyRequest) (*participantv1.DestroyResponse, error) {
+	who, err := subject(ctx, in.GetSubject())
+	if err != nil {
+		return nil, err
+	}
+	tok, err := saga(in.GetSaga(), in.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.Destroy(ctx, who, in.GetSaga(), tok); err != nil {
+		return nil, storeFault(err)
+	}
+	return &participantv1.DestroyResponse{}, nil
+}
+
+// CountHoldings recounts by each resource's own query.
+func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldingsRequest) (*participantv1.CountHoldingsResponse, error) {
+	who, err := subject(ctx, in.GetSubject())
+	if err != nil {
+		return nil, err
+	}
+	out := &participantv1.CountHoldingsResponse{}
+	for _, r := range s.resources {
+		n, err := r.Count(ctx, who)
+		if err != nil {
+			return nil, storeFault(err)
+		}
+		name := r.name()
+		out.Counts = append(out.Counts, &participantv1.Count{Resource: &name, Category: r.Category.Enum(), Owned: &n})
+	}
+	entry, err := s.db.Entry(ctx, who)
+	if err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		return nil, storeFault(err)
+	}
+	present := err == nil && entry.HasKey && !entry.Destroyed
+	out.KeyPresent = &present
+	for _, m := range order {
+		if entry.Modes().Has(modes[m]) {
+			out.Modes = append(out.Modes, m)
+		}
+	}
+	return out, nil
+}

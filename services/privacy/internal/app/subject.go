@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
+	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
+	"github.com/lethe-desk/lethe/services/privacy/internal/store"
+)
+
+// intent is a mutating saga somebody wants to run on a person.
+type intent struct {
+	kind string
+	refs map[string]string
+	// allowed looks at the person's document when no other saga is active; nil allows.
+	allowed func(*store.Subject) error
+	// prepare adds what the saga needs to know from the document; may be nil.
+	prepare func(*store.Subject, map[string]string)
+}
+
+// begin starts a mutating saga, or joins the one of the same kind that is
+// already under way. The person's document is the mutex: who wins its
+// compare-and-swap has the next sequence number, and the saga's id written
+// there is the intent that a crash before its creation cannot lose.
+func (a *App) begin(ctx context.Context, account, subject int64, in intent) (string, error) {
+	deadline := a.Now().Add(busyWait)
+	for {
+		doc, err := a.subject(ctx, account, subject)
+		if err != nil {
+			return "", err
+		}
+		id, err := a.try(ctx, doc, in)
+		if err == nil || !errors.Is(err, errBusy) && !errors.Is(err, docstore.ErrStale) && !errors.Is(err, docstore.ErrExists) {
+			return id, err
+		}
+		if !a.Now().Before(deadline) {
+			return "", fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "another saga of this person is under way").With("saga", doc.Active)
+		}
+		if errors.Is(err, errBusy) {
+			if err := a.await(ctx, doc.Active); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// errBusy means that another kind of saga has the person.
+var errBusy = errors.New("another saga has the subject")
+
+func (a *App) try(ctx context.Context, doc *store.Subject, in intent) (string, error) {
+	if doc.Active != "" {
+		row, err := a.resume(ctx, doc)
+		if err != nil {
+			return "", err
+		}
+		if !row.State.Ended() {
+			if doc.ActiveKind == in.kind {
+				return doc.Active, nil
+			}
+			if row.State == saga.StateParked {
+				return "", fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "a parked saga of this person has to be retried first").With("saga", doc.Active)
+			}
+			return "", errBusy
+		}
+		settle(doc, row)
+	}
+	if in.allowed != nil {
+		if err := in.allowed(doc); err != nil {
+			return "", err
+		}
+	}
+	return a.take(ctx, doc, in)
+}
+
+// settle brings the document up to date with how its last saga ended.
+func settle(doc *store.Subject, row *saga.Row) {
+	done := row.State == saga.StateCompleted
+	if doc.ActiveKind == flow.Restore && done || doc.ActiveKind == flow.SoftDelete && !done {
+		doc.HiddenBy = ""
+	}
+}
+
+// resume makes sure that the saga the document names exists.
+func (a *App) resume(ctx context.Context, doc *store.Subject) (*saga.Row, error) {
+	row, err := a.Engine.Load(ctx, doc.Active)
+	if !errors.Is(err, saga.ErrNotFound) {
+		return row, sagaFault(err)
+	}
+	if err := a.create(ctx, doc); err != nil {
+		return nil, err
+	}
+	row, err = a.Engine.Load(ctx, doc.Active)
+	return row, sagaFault(err)
+}
+
+func (a *App) take(ctx context.Context, doc *store.Subject, in intent) (string, error) {
+	refs := map[string]string{}
+	for k, v := range in.refs {
+		refs[k] = v
+	}
+	if in.prepare != nil {
+		in.prepare(doc, refs)
+	}
+	doc.Sequence++
+	doc.Active, doc.ActiveKind, doc.ActiveRefs = saga.NewID(doc.Account), in.kind, refs
+	doc.RequestedBy = caller(ctx).Actor
+	if in.kind == flow.SoftDelete {
+		doc.HiddenBy = doc.Active
+	}
+	doc.UpdatedAt = a.Now()
+	var err error
+	if doc.Rev == 0 {
+		doc.CreatedAt = doc.UpdatedAt
+		err = a.Store.Subjects.Insert(ctx, ring.Write, doc)
+	} else {
+		err = a.Store.Subjects.Update(ctx, ring.Write, doc)
+	}
+	if err != nil {
+		return "", err
+	}
+	return doc.Active, a.create(ctx, doc)
+}
+
+// create stores the saga the document names; it may exist already.
+func (a *App) create(ctx context.Context, doc *store.Subject) error {
+	_, err := a.Engine.Create(ctx, saga.Spec{
+		ID: doc.Active, Kind: doc.ActiveKind, Account: doc.Account, Subject: doc.ID,
+		Sequence: doc.Sequence, RequestedBy: doc.RequestedBy, Refs: doc.ActiveRefs,
+	})
+	if errors.Is(err, saga.ErrExists) {
+		return nil
+	}
+	return sagaFault(err)
+}
+
+func (a *App) subject(ctx context.Context, account, id int64) (*store.Subject, error) {
+	doc, err := a.Store.Subjects.Get(ctx, ring.Read, account, id)
+	if errors.Is(err, docstore.ErrNotFound) {
+		return &store.Subject{Meta: docstore.Meta{Account: account, ID: id}}, nil
+	}
+	return doc, err
+}
+
+// hidden reports whether a soft delete stands or is under way.
+func (a *App) hidden(ctx context.Context, account, id int64) (bool, error) {
+	doc, err := a.subject(ctx, account, id)
+	if err != nil || doc.Active == "" {
+		return false, err
+	}
+	row, err := a.resume(ctx, doc)
+	if err != nil {
+		return false, err
+	}
+	if row.State.Ended() {
+		settle(doc, row)
+	}
+	return doc.HiddenBy != "", nil
+}
+
+// await waits until a saga ends or parks, or the time a caller may be kept waiting is over.
+func (a *App) await(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, busyWait)
+	defer cancel()
+	_, err := a.Engine.Await(ctx, id, nil)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return sagaFault(err)
+}
+
+// finish waits until a saga has gone as far as the caller wants to hear of. A
+// saga that stands still, or ended otherwise, is not reported as a success.
+func (a *App) finish(ctx context.Context, id string, enough func(*saga.Row) bool) error {
+	row, err := a.Engine.Await(ctx, id, func(r *saga.Row) bool {
+		return r.State == saga.StateParked || enough(r)
+	})
+	if err != nil {
+		return sagaFault(err)
+	}
+	switch {
+	case row.State == saga.StateCompleted || row.State != saga.StateParked && enough(row):
+		return nil
+	case row.State == saga.StateParked:
+		return fault.New(fault.KindUnavailable, faultv1.Reason_REASON_UNAVAILABLE, "the saga is parked and waits for an operator").With("saga", id)
+	}
+	return fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "the saga was refused or cancelled").With("saga", id).With("code", row.Reason)
+}

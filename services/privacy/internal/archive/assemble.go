@@ -1,0 +1,142 @@
+package archive
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
+	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
+	"github.com/lethe-desk/lethe/services/privacy/internal/store"
+)
+
+// Assemble reads the parts once per form (JSON, CSV, files, page) and writes
+// the archive; a repeated Assemble writes it anew.
+func (x *Exporter) Assemble(ctx context.Context, call saga.Call) error {
+	doc, err := x.export(ctx, call)
+	if err != nil {
+		return err
+	}
+	out, err := x.Blobs.Create(ctx, doc.Archive, doc.Key)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	sum := &counted{w: out, hash: sha256.New()}
+	z := &bundle{zip: zip.NewWriter(sum), at: doc.CreatedAt}
+	z.manifest.begin(doc, call)
+	if err := x.write(ctx, doc, z, call); err != nil {
+		return err
+	}
+	if err := z.zip.Close(); err != nil {
+		return err
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
+	doc.Size, doc.SHA256 = sum.n, hex.EncodeToString(sum.hash.Sum(nil))
+	doc.Records, doc.Files = z.manifest.records(), z.files
+	doc.UpdatedAt = x.Now()
+	return withheld(x.Exports.Update(ctx, ring.Export, doc))
+}
+
+// form is one way of writing all records down.
+type form interface {
+	// record takes a record; resource is its plural name in the contract.
+	record(participant, resource string, m proto.Message) error
+	// file begins a file, data continues it.
+	file(participant string, f *participantv1.ExportFile) error
+	data(b []byte) error
+	// end closes what is open.
+	end() error
+}
+
+func (x *Exporter) write(ctx context.Context, doc *store.Export, z *bundle, call saga.Call) error {
+	forms := []form{&jsonForm{z: z}, &csvForm{z: z}, &fileForm{z: z}, &pageForm{z: z}}
+	for i, f := range forms {
+		for _, name := range slices.Sorted(maps.Keys(doc.Parts)) {
+			if err := x.part(ctx, doc, name, func(m *participantv1.ExportResponse) error { return feed(f, name, m) }); err != nil {
+				return err
+			}
+		}
+		if err := f.end(); err != nil {
+			return err
+		}
+		call.Progress(int64(i+1), int64(len(forms)))
+	}
+	return z.manifest.write(z)
+}
+
+func feed(f form, participant string, m *participantv1.ExportResponse) error {
+	switch part := m.GetPart().(type) {
+	case *participantv1.ExportResponse_Record:
+		record, err := part.Record.UnmarshalNew()
+		if err != nil {
+			return err
+		}
+		return f.record(participant, resourceOf(record), record)
+	case *participantv1.ExportResponse_File:
+		return f.file(participant, part.File)
+	case *participantv1.ExportResponse_Data:
+		return f.data(part.Data)
+	}
+	return nil
+}
+
+func resourceOf(m proto.Message) string {
+	o, _ := proto.GetExtension(m.ProtoReflect().Descriptor().Options(), optionsv1.E_Resource).(*optionsv1.Resource)
+	return o.GetName()
+}
+
+// bundle is the archive as it is written; one entry is open at a time.
+type bundle struct {
+	zip      *zip.Writer
+	at       time.Time
+	manifest manifest
+	open     *counted
+	path     string
+	files    int64
+}
+
+// begin closes the entry that is open and opens another.
+func (z *bundle) begin(path string) (io.Writer, error) {
+	z.finish()
+	w, err := z.zip.CreateHeader(&zip.FileHeader{Name: path, Method: zip.Deflate, Modified: z.at})
+	if err != nil {
+		return nil, err
+	}
+	z.open, z.path = &counted{w: w, hash: sha256.New()}, path
+	return z.open, nil
+}
+
+// finish notes the open entry in the manifest.
+func (z *bundle) finish() {
+	if z.open != nil {
+		z.manifest.entry(z.path, z.open.n, z.open.hash.Sum(nil))
+		z.open = nil
+	}
+}
+
+// counted hashes and counts what passes.
+type counted struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.hash.Write(p[:n])
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,133 @@
+package saga
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Watch streams what happens to a saga after the transition with number after
+// (0 from the start): first what the row's log still holds, then live. It ends
+// by itself when the saga has ended; a parked saga is watched on. The last pair
+// has an error if it ends otherwise: ErrNotFound, ErrSlow (go on after the last
+// Seq), ErrClosed or the context's. Of more than MaxLog missed transitions the
+// oldest are gone. What another replica does shows within a poll interval,
+// without transient events.
+func (e *Engine) Watch(ctx context.Context, id string, after int64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		w := &watcher{e: e, id: id, seq: after, yield: yield}
+		if err := w.watch(ctx); err != nil && !errors.Is(err, errEnough) {
+			yield(Event{}, err)
+		}
+	}
+}
+
+// errEnough ends a watch whose reader wants no more.
+var errEnough = errors.New("watcher has left")
+
+type watcher struct {
+	e     *Engine
+	id    string
+	seq   int64
+	ended bool
+	yield func(Event, error) bool
+	// loaded, if set, is told every row the watcher loads; true ends the watch.
+	loaded func(*Row) bool
+}
+
+func (w *watcher) watch(ctx context.Context) error {
+	pos := w.e.hub.join(w.id)
+	defer w.e.hub.leave(w.id)
+	if err := w.catchUp(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(w.e.opts.Poll)
+	defer timer.Stop()
+	for !w.ended {
+		events, next, wake, err := w.e.hub.from(w.id, pos)
+		if err != nil {
+			return err
+		}
+		pos = next
+		for _, ev := range events {
+			if err := w.deliver(ev); err != nil {
+				return err
+			}
+		}
+		if len(events) > 0 {
+			continue
+		}
+		timer.Reset(w.e.opts.Poll)
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			if err := w.catchUp(ctx); err != nil && !errors.Is(err, ErrUnavailable) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// catchUp delivers what the stored log has and the watcher has not.
+func (w *watcher) catchUp(ctx context.Context) error {
+	row, err := w.e.store.Load(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	if w.loaded != nil && w.loaded(row) {
+		return errEnough
+	}
+	for _, l := range row.Log {
+		if err := w.deliver(l.event(w.id)); err != nil {
+			return err
+		}
+	}
+	w.ended = w.ended || row.State.Ended()
+	return nil
+}
+
+func (w *watcher) deliver(ev Event) error {
+	if !ev.Transient {
+		if ev.Seq <= w.seq {
+			return nil
+		}
+		w.seq = ev.Seq
+		w.ended = w.ended || (ev.Step == "" && ev.State.Ended())
+	}
+	if !w.yield(ev, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// Await returns the row as soon as until says yes to it; nil waits until the
+// saga has ended or is parked. It returns the newest row when the saga has
+// ended without that, and an error like Watch's.
+func (e *Engine) Await(ctx context.Context, id string, until func(*Row) bool) (*Row, error) {
+	if until == nil {
+		until = func(r *Row) bool { return r.State == StateParked }
+	}
+	var found *Row
+	look := func(row *Row) bool {
+		if row != nil && (row.State.Ended() || until(row)) {
+			found = row.Clone()
+		}
+		return found != nil
+	}
+	for {
+		w := &watcher{e: e, id: id, loaded: look}
+		// A row stored here is at least as new as the event that tells of it.
+		w.yield = func(ev Event, _ error) bool { return ev.Transient || !look(e.hub.latest(id)) }
+		err := w.watch(ctx)
+		if found != nil {
+			return found, nil
+		}
+		if err != nil && !errors.Is(err, ErrSlow) {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package privacy
+
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
+)
+
+// participants returns the flows' view of the connections, in the order of
+// their names, so that definitions are the same at every start.
+func participants(conns map[string]grpc.ClientConnInterface) ([]flow.Participant, []string) {
+	names := slices.Sorted(maps.Keys(conns))
+	ps := make([]flow.Participant, 0, len(names))
+	for _, name := range names {
+		ps = append(ps, flow.Participant{Name: name, Client: participantv1.NewPersonalDataServiceClient(conns[name])})
+	}
+	return ps, names
+}

@@ -1,0 +1,200 @@
+// Package privacy is the service that honours people's rights: it hides,
+// restores, erases and exports a person across all services that hold their
+// data, by durable sagas that a crash only delays.
+package privacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+
+	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/blob"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/ids"
+	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/local"
+	"github.com/lethe-desk/lethe/services/internal/platform/participant"
+	"github.com/lethe-desk/lethe/services/privacy/internal/app"
+	"github.com/lethe-desk/lethe/services/privacy/internal/archive"
+	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
+	"github.com/lethe-desk/lethe/services/privacy/internal/rpc"
+	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
+	"github.com/lethe-desk/lethe/services/privacy/internal/store"
+)
+
+// Name is the service's name in logs, files and tokens.
+const Name = "privacy"
+
+// DefaultExportTTL is for how long an export is offered.
+const DefaultExportTTL = 7 * 24 * time.Hour
+
+// expireEvery is how often exports whose time is up are looked for.
+const expireEvery = 10 * time.Minute
+
+// Config is what the service runs with.
+type Config struct {
+	// Dir is the folder of the service's files; it is made if it is not there.
+	Dir string
+	// Master is the installation's master key. Mandatory.
+	Master *keyring.Master
+	// Contacts reaches the contacts service. Mandatory.
+	Contacts grpc.ClientConnInterface
+	// Participants reach every service that holds personal data, by name:
+	// contacts, privacy itself and the others. Mandatory.
+	Participants map[string]grpc.ClientConnInterface
+	// ExportTTL is for how long an export is offered; 0 is DefaultExportTTL.
+	ExportTTL time.Duration
+	// Shared says that other replicas may work on the same store; otherwise
+	// sagas that were under way are taken over at once at start.
+	Shared bool
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Tracer makes the spans of sagas; nil makes none.
+	Tracer trace.Tracer
+	// Log gets what nobody is told; nil is slog's default.
+	Log *slog.Logger
+}
+
+// Service is the running service. It is safe for concurrent use.
+type Service struct {
+	store       *local.Store
+	blobs       *blob.Bucket
+	engine      *saga.Engine
+	exporter    *archive.Exporter
+	rpc         *rpc.Server
+	participant *participant.Server
+	log         *slog.Logger
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// New opens the store. Sagas run from Start on, when the participants can be
+// reached. Errors are sentences for the operator. Close frees what it holds.
+func New(ctx context.Context, c Config) (*Service, error) {
+	if c.Dir == "" || c.Master == nil || c.Contacts == nil || c.Participants[flow.Contacts] == nil || c.Participants[Name] == nil {
+		return nil, errors.New("the privacy service needs a folder, a master key and connections to contacts, to itself and to every participant")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.ExportTTL == 0 {
+		c.ExportTTL = DefaultExportTTL
+	}
+	s := &Service{log: c.Log}
+	if err := s.open(ctx, c); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Service) open(ctx context.Context, c Config) error {
+	var err error
+	if s.store, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
+		return err
+	}
+	if s.blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
+		return fmt.Errorf("open the blobs of %s: %w", Name, err)
+	}
+	docs, err := store.Bind(ctx, s.store.DB)
+	if err != nil {
+		return err
+	}
+	sagas, err := store.NewSagas(ctx, s.store.DB)
+	if err != nil {
+		return err
+	}
+	s.engine = saga.New(sagas, saga.Options{Embedded: !c.Shared, Now: c.Now, Tracer: c.Tracer, Log: c.Log})
+	s.exporter = &archive.Exporter{Exports: docs.Exports, Blobs: s.blobs, Now: c.Now, TTL: c.ExportTTL}
+	ps, names := participants(c.Participants)
+	if err := s.engine.Register(flow.Definitions(ps, s.exporter)...); err != nil {
+		return err
+	}
+	s.rpc = &rpc.Server{App: &app.App{
+		Store: docs, Engine: s.engine, Exporter: s.exporter, Contacts: contactsv1.NewContactsServiceClient(c.Contacts),
+		Participants: names, Now: c.Now, NewID: func() int64 { return ids.New(c.Now) }, Log: c.Log,
+	}}
+	s.participant = participant.New(s.store.DB, Name, rpc.Holdings(docs.Exports, s.exporter))
+	return nil
+}
+
+// Services are the full names of the gRPC services that Register adds.
+func Services() []string {
+	return []string{
+		privacyv1.PrivacyService_ServiceDesc.ServiceName,
+		participantv1.PersonalDataService_ServiceDesc.ServiceName,
+	}
+}
+
+// Register adds the service's methods to a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	privacyv1.RegisterPrivacyServiceServer(r, s.rpc)
+	participantv1.RegisterPersonalDataServiceServer(r, s.participant)
+}
+
+// Start takes up the sagas that were under way and runs new ones, and ends
+// exports whose time is up, until Close.
+func (s *Service) Start(ctx context.Context) error {
+	if err := s.engine.Start(ctx); err != nil {
+		return fmt.Errorf("start the sagas: %w", err)
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.wg.Go(func() { s.expire(run) })
+	return nil
+}
+
+func (s *Service) expire(ctx context.Context) {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		if _, err := s.exporter.Expire(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "exports could not be expired", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Ready returns nil when the store answers.
+func (s *Service) Ready(ctx context.Context) error { return s.store.DB.Ready(ctx) }
+
+// Stats returns what the store has done since the start, for tests and the bench.
+func (s *Service) Stats() docstore.Stats { return s.store.DB.Stats() }
+
+// Close stops taking up sagas, lets running steps end within the context, and
+// closes the store. It may be called twice.
+func (s *Service) Close(ctx context.Context) error {
+	var err error
+	if s.stop != nil {
+		s.stop()
+		s.wg.Wait()
+	}
+	if s.engine != nil {
+		err = s.engine.Close(ctx)
+		s.engine = nil
+	}
+	if s.blobs != nil {
+		err = errors.Join(err, s.blobs.Close())
+		s.blobs = nil
+	}
+	err = errors.Join(err, s.store.Close())
+	s.store = nil
+	return err
+}
