@@ -87,7 +87,9 @@ func TestCreateRefusesBadInput(t *testing.T) {
 	d := open(t)
 	long := strings.Repeat("x", 256)
 	custom := func(name string, v *structpb.Value) func(*contactsv1.ContactInput) {
-		return func(c *contactsv1.ContactInput) { c.CustomFields = &structpb.Struct{Fields: map[string]*structpb.Value{name: v}} }
+		return func(c *contactsv1.ContactInput) {
+			c.CustomFields = &structpb.Struct{Fields: map[string]*structpb.Value{name: v}}
+		}
 	}
 	cases := []struct {
 		name   string
@@ -127,7 +129,9 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		{"nested custom field", custom("deep", structpb.NewStructValue(&structpb.Struct{})), "custom_fields.deep=datatype_mismatch"},
 		{"list custom field", custom("list", structpb.NewListValue(&structpb.ListValue{})), "custom_fields.list=datatype_mismatch"},
 		{"custom field name", custom("a b", structpb.NewBoolValue(true)), "custom_fields=invalid_field"},
-		{"all at once", func(c *contactsv1.ContactInput) { c.Name, c.Email, c.Language = nil, proto.String("x"), proto.String("!") },
+		{"all at once", func(c *contactsv1.ContactInput) {
+			c.Name, c.Email, c.Language = nil, proto.String("x"), proto.String("!")
+		},
 			"email=invalid_value language=invalid_value name=missing_field"},
 	}
 	for _, c := range cases {

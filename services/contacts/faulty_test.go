@@ -18,7 +18,9 @@ type faulty struct {
 	app.Store
 	before, after atomic.Bool
 	dead          atomic.Bool
-	// race runs once before the next Update, as somebody else would.
+	// late dies at the write that completes a first start.
+	late atomic.Bool
+	// race runs once before the next Update or InsertLookup, as somebody else would.
 	race atomic.Pointer[func()]
 }
 
@@ -76,4 +78,21 @@ func (f *faulty) Uses(ctx context.Context, account, id int64, v person.Value) (b
 		return false, errCrash
 	}
 	return f.Store.Uses(ctx, account, id, v)
+}
+
+func (f *faulty) PutInstallation(ctx context.Context, i *person.Installation) error {
+	if i.AdminKeyHash == "" { // only the last write of a first start is a place to die
+		return f.Store.PutInstallation(ctx, i)
+	}
+	if f.late.CompareAndSwap(true, false) {
+		return errCrash
+	}
+	return f.Store.PutInstallation(ctx, i)
+}
+
+func (f *faulty) InsertLookup(ctx context.Context, l person.Lookup) error {
+	if race := f.race.Swap(nil); race != nil {
+		(*race)()
+	}
+	return f.Store.InsertLookup(ctx, l)
 }

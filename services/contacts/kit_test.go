@@ -241,3 +241,11 @@ func holder(err error) int64 {
 	}
 	return f.Violations[0].Info["user_id"]
 }
+
+// store binds the collections of an opened service.
+func (s *Service) store(t *testing.T) *store.Store {
+	t.Helper()
+	kept, err := store.New(t.Context(), s.db)
+	must(t, err)
+	return kept
+}

@@ -8,6 +8,7 @@ import (
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -155,7 +156,7 @@ func TestUpdateAppliesAnewWhenAnotherProcessWasFaster(t *testing.T) {
 	d := open(t)
 	c := d.mail("Me", "me@example.org")
 	race := func() {
-		p, err := d.faults.Store.Person(t.Context(), 3, 1, c.GetId())
+		p, err := d.faults.Store.Person(t.Context(), ring.Write, 1, c.GetId())
 		if err == nil {
 			p.Details.JobTitle = proto.String("Buyer")
 			err = d.faults.Store.Update(t.Context(), p)

@@ -21,6 +21,8 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -33,7 +35,7 @@ const (
 	brokenKey  = "key-while-contacts-is-down"
 )
 
-// received is what a service was asked.
+// asked is what a service was asked.
 type asked struct {
 	method string
 	req    proto.Message
@@ -282,6 +284,8 @@ func start(t *testing.T, change func(*Config)) *world {
 	ticketsv1.RegisterThreadsServiceServer(server, w.suite)
 	ticketsv1.RegisterAttachmentsServiceServer(server, attachments{suite: w.suite})
 	privacyv1.RegisterPrivacyServiceServer(server, privacyFake{suite: w.suite})
+	checks := health.NewServer()
+	healthv1.RegisterHealthServer(server, checks)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -305,6 +309,7 @@ func start(t *testing.T, change func(*Config)) *world {
 		_ = w.gw.Close()
 		front.Close()
 		_ = conn.Close()
+		checks.Shutdown()
 		server.Stop()
 		if err := <-served; err != nil {
 			t.Error(err)

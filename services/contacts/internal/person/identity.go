@@ -23,8 +23,8 @@ type Key struct {
 
 // Lookup leads from the hash of an API key to whose it is.
 type Lookup struct {
-	ID                     int64
-	Hash                   string
+	ID                      int64
+	Hash                    string
 	Account, AgentID, KeyID int64
 }
 

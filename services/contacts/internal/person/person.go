@@ -93,10 +93,10 @@ type Seat struct {
 	// Scope is 1 global, 2 group, 3 restricted.
 	Scope int32
 	// Type is support_agent, field_agent or collaborator.
-	Type                       string
+	Type                        string
 	GroupIDs, RoleIDs, SkillIDs []int64
-	FocusMode                  bool
-	LastLoginAt                *time.Time
+	FocusMode                   bool
+	LastLoginAt                 *time.Time
 }
 
 // Addresses returns all e-mail addresses of the details, the main one first.

@@ -118,7 +118,17 @@ func read(header string) (value string, bearer, ok bool) {
 		return "", false, false
 	}
 	key, _, _ := strings.Cut(string(decoded), ":")
-	return key, false, key != "" && len(key) <= maxKey
+	return key, false, isKey(key)
+}
+
+// isKey says that a text may be a key: what else decodes to is noise no service should be asked about.
+func isKey(s string) bool {
+	for _, b := range []byte(s) {
+		if b <= 0x20 || b > 0x7E {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxKey
 }
 
 func (k *Keys) bearer(token string) (Caller, error) {

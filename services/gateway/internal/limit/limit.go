@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// maxBuckets is how many buckets are kept before the full ones are dropped.
-const maxBuckets = 10_000
+// maxBuckets is how many buckets are kept before the full ones are dropped;
+// if that is not enough, some others, so that making room stays rare.
+const (
+	maxBuckets  = 10_000
+	keptBuckets = maxBuckets * 3 / 4
+)
 
 // Limiter holds a bucket per key. Safe for concurrent use.
 type Limiter struct {
@@ -77,7 +81,7 @@ func (l *Limiter) fill(b *bucket, now time.Time) {
 	}
 }
 
-// shrink drops full buckets, which say no more than none.
+// shrink drops full buckets, which say no more than none, and others if need be.
 func (l *Limiter) shrink(now time.Time) {
 	if len(l.buckets) < maxBuckets {
 		return
@@ -86,5 +90,11 @@ func (l *Limiter) shrink(now time.Time) {
 		if l.fill(b, now); b.left >= l.perMinute {
 			delete(l.buckets, k)
 		}
+	}
+	for k := range l.buckets {
+		if len(l.buckets) <= keptBuckets {
+			return
+		}
+		delete(l.buckets, k)
 	}
 }

@@ -57,4 +57,9 @@ func TestBucketsAreBounded(t *testing.T) {
 	if len(l.buckets) != 1 {
 		t.Errorf("%d buckets", len(l.buckets))
 	}
+	for i := range 3 * maxBuckets {
+		if l.Take(strconv.Itoa(i), 1); len(l.buckets) > maxBuckets {
+			t.Fatalf("%d buckets", len(l.buckets))
+		}
+	}
 }

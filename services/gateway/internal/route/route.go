@@ -45,8 +45,6 @@ type Route struct {
 	More protoreflect.FieldDescriptor
 	// Query holds the request's fields that query parameters fill, by parameter.
 	Query map[string]protoreflect.FieldDescriptor
-	// Uploads says that the body may come with files.
-	Uploads bool
 	// Rest is what the contract says of the answer; never nil.
 	Rest *optionsv1.Rest
 	// Handler answers instead of the generated code: downloads, events.
@@ -125,7 +123,6 @@ func fromRule(md protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*Ro
 		if r.Body = in.ByName(protoreflect.Name(name)); r.Body == nil || r.Body.Message() == nil {
 			return nil, fmt.Errorf("body %q is no message of the request", name)
 		}
-		r.Uploads = r.Body.Message().Fields().ByName("attachment_ids") != nil
 		delete(r.Query, name)
 	}
 	if name := rule.GetResponseBody(); name != "" {

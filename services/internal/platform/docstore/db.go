@@ -32,6 +32,9 @@ type Options struct {
 	// Check is asked at Bind for every document type and collection name, and
 	// may refuse it: the contract's completeness check. May be nil.
 	Check func(doc reflect.Type, collection string) error
+	// Fill is how many keys are made at once for an account that is new, 64 if 0; it
+	// grows with the account.
+	Fill int
 }
 
 // Stats are counts since the start.
@@ -49,6 +52,7 @@ type DB struct {
 	keys  Keys
 	now   func() time.Time
 	check func(reflect.Type, string) error
+	first int
 
 	reads, writes, opened, sealed atomic.Int64
 
@@ -73,10 +77,13 @@ func New(ctx context.Context, b Backend, o Options) (*DB, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Fill == 0 {
+		o.Fill = firstFill
+	}
 	if err := b.Ready(ctx); err != nil {
 		return nil, err
 	}
-	db := &DB{b: b, keys: o.Keys, now: o.Now, check: o.Check, pools: map[int64]*pool{},
+	db := &DB{b: b, keys: o.Keys, now: o.Now, check: o.Check, first: o.Fill, pools: map[int64]*pool{},
 		ranges: map[sequence]*leased{}, bound: map[string]bool{}}
 	db.stop, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil

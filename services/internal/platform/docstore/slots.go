@@ -28,7 +28,7 @@ func (db *DB) pool(account int64) *pool {
 	defer db.mu.Unlock()
 	p := db.pools[account]
 	if p == nil {
-		p = &pool{size: firstFill}
+		p = &pool{size: db.first}
 		db.pools[account] = p
 	}
 	return p

@@ -211,7 +211,8 @@ func Is(err error, k Kind) bool {
 }
 
 // From makes a fault of any error: the fault in its chain, a context's end, a
-// status of gRPC; everything else is internal with the error as its cause. nil stays nil.
+// status of gRPC; everything else is internal with the error as its cause.
+// nil gives a nil *Error, which must not be returned as an error: ask first.
 func From(err error) *Error {
 	if err == nil {
 		return nil

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -53,14 +52,7 @@ func newKey(id KeyID, raw []byte) *Key {
 	if copy(k.raw[:], raw) != keySize || len(raw) != keySize {
 		panic("keyring: a key has 32 bytes")
 	}
-	block, err := aes.NewCipher(k.raw[:])
-	if err != nil {
-		panic("keyring: " + err.Error()) // impossible with 32 bytes
-	}
-	// The nonce is drawn and prefixed by the standard library.
-	if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
-		panic("keyring: " + err.Error())
-	}
+	k.aead = newAEAD(k.raw[:])
 	return k
 }
 

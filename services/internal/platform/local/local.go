@@ -41,6 +41,10 @@ func Open(ctx context.Context, dir, service string, master *keyring.Master, now 
 	if err != nil {
 		return nil, fmt.Errorf("open the keys of %s: %w", service, err)
 	}
+	// A rotation of the master key that was begun and not carried through here ends now.
+	if err := keys.Rotate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("rotate the keys of %s: %w", service, err), keys.Close())
+	}
 	backend, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store of %s: %w", service, err), keys.Close())

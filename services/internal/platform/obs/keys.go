@@ -63,6 +63,7 @@ var allowed = set(
 	"http.request.method", "http.response.status_code", "http.route",
 	"server.address", "server.port", "network.transport", "network.type", "network.protocol.name", "network.protocol.version", "url.scheme",
 	"error.type", "db.system.name", "db.collection.name", "db.operation.name",
+	"saga.id", "saga.kind", "saga.state", "saga.step", "saga.attempt", "saga.epoch", "saga.undo", "saga.code",
 	"message.type", "message.id", "message.uncompressed_size",
 )
 

@@ -232,7 +232,7 @@ func (r *run) write(ctx context.Context, row *ticketcsv.Row) (outcome, error) {
 		return imported, err
 	}
 	was := imported
-	if answer.Replayed || !r.began.IsZero() && ticket.CreatedAt.Before(r.began) {
+	if answer.Before(ticket.CreatedAt, r.began) {
 		was = already
 	}
 	if ticket.Spam {

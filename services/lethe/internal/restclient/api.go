@@ -15,8 +15,9 @@ import (
 
 // Contact is a person as far as the commands need to know.
 type Contact struct {
-	ID      int64 `json:"id"`
-	Deleted bool  `json:"deleted"`
+	ID        int64     `json:"id"`
+	Deleted   bool      `json:"deleted"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // Ticket is a ticket as far as the commands need to know.

@@ -104,6 +104,12 @@ type Answer struct {
 	Next url.Values
 }
 
+// Before says that what was made at created existed before a run that began at
+// began, by the server's clock. It decides only what is counted.
+func (a Answer) Before(created, began time.Time) bool {
+	return a.Replayed || !began.IsZero() && !created.IsZero() && created.Before(began)
+}
+
 // Do makes the call. A refusal is an *Error. A 429 is tried again after the time
 // the server asks for; a refused or lost connection and a 503 only when repeating
 // is safe: a GET, or a call with a key.

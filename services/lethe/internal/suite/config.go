@@ -2,34 +2,103 @@
 // with SQLite files in one folder.
 package suite
 
-// Config says where and how the suite runs. A zero value of a field marked so
-// takes the default named.
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// Ports of the services above the base.
+const (
+	contactsPort = 1
+	ticketsPort  = 2
+	privacyPort  = 5
+)
+
+// DefaultHTTPAddr is where REST listens unless told otherwise.
+const DefaultHTTPAddr = "127.0.0.1:8080"
+
+// Config says where and how the suite runs. Dir is mandatory; the zero value of
+// every other field means what its comment says.
 type Config struct {
 	// Dir is the data folder; it is made when it does not exist.
 	Dir string
-	// HTTPAddr is where REST listens, as host:port.
+	// HTTPAddr is where REST listens, as host:port; DefaultHTTPAddr when empty.
 	HTTPAddr string
 	// GRPCPortBase is the port below those of the services: contacts listens at
-	// base+1, tickets +2, forums +3, ratings +4, privacy +5.
+	// base+1, tickets +2, forums +3, ratings +4, privacy +5. 0 lets the system
+	// choose free ports.
 	GRPCPortBase int
 	// AdminKey is the first admin's API key at first start, at least 20
-	// characters; empty means that one is made. A different one at a later start
-	// is refused.
+	// characters; one is made when empty. A different one at a later start is
+	// refused.
 	AdminKey string
-	// AdminKeyFile is where a key that was made is written, mode 0600; empty
-	// means Dir with .admin-key behind it.
+	// AdminKeyFile is where a key that was made is written, mode 0600; Dir with
+	// .admin-key behind it when empty.
 	AdminKeyFile string
-	// MasterKey is the file with the master key; empty means a file in Dir.
+	// MasterKey is the file with the master key; master.key in Dir when empty.
 	MasterKey string
-	// TraceFile receives spans as JSON lines; empty means none.
+	// TraceFile receives spans as JSON lines; none when empty.
 	TraceFile string
-	// OTLPEndpoint receives traces and metrics, as host:port; empty means none.
+	// OTLPEndpoint is host:port of a collector that receives spans; none when empty.
 	OTLPEndpoint string
-	// LogFile receives the log; empty means standard error.
+	// LogFile receives the log as JSON lines; standard error when empty.
 	LogFile string
+	// LogLevel is the lowest level written; info when zero.
+	LogLevel slog.Level
 	// Reflection offers gRPC reflection.
 	Reflection bool
 	// RateLimit is how many REST calls an account may make in a minute; 0 means
 	// no limit.
 	RateLimit int
+	// ExportTTL is for how long an export is offered; privacy's default when 0.
+	ExportTTL time.Duration
+	// Version names the build in spans.
+	Version string
+	// Now is the clock; that of the system when nil.
+	Now func() time.Time
+	// Exporters are further places for spans.
+	Exporters []sdktrace.SpanExporter
+}
+
+// withDefaults fills in what was left empty. Errors are sentences for the operator.
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, fmt.Errorf("no data folder was named: give one with --data")
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return c, fmt.Errorf("find the data folder: %w", err)
+	}
+	c.Dir = dir
+	if c.HTTPAddr == "" {
+		c.HTTPAddr = DefaultHTTPAddr
+	}
+	if c.AdminKeyFile == "" {
+		c.AdminKeyFile = c.Dir + ".admin-key"
+	}
+	if c.MasterKey == "" {
+		c.MasterKey = filepath.Join(c.Dir, "master.key")
+	}
+	if c.GRPCPortBase < 0 || c.GRPCPortBase > 65535-privacyPort {
+		return c, fmt.Errorf("%d is no port: --grpc-port-base lies between 0 and %d", c.GRPCPortBase, 65535-privacyPort)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+// grpcAddr is where the service with this place above the base listens.
+func (c Config) grpcAddr(place int) string {
+	port := 0
+	if c.GRPCPortBase > 0 {
+		port = c.GRPCPortBase + place
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }

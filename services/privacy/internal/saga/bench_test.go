@@ -189,6 +189,7 @@ func BenchmarkSixCalls(b *testing.B) {
 			b.ReportMetric(n/floor.Seconds(), "bare/s")
 			b.ReportMetric(floor.Seconds()/wall.Seconds(), "ratio")
 			b.ReportMetric(float64(e.Stats().Commits-commits)/n, "commits/saga")
+			b.ReportMetric(float64(floorCPU.Microseconds())/n, "bare-cpu-µs/saga")
 			b.ReportMetric(float64((cpu-floorCPU).Microseconds())/n, "engine-cpu-µs/saga")
 			b.ReportMetric(0, "ns/op")
 		})

@@ -12,11 +12,14 @@ import (
 
 // Engine runs the sagas of one store. Any number of engines may share it.
 type Engine struct {
-	opts  Options
-	store Store
-	hub   *hub
-	slots chan struct{}
-	poke  chan struct{}
+	opts   Options
+	traced bool
+	store  Store
+	hub    *hub
+	slots  chan struct{}
+	poke   chan struct{}
+	work   chan func()  // hands calls to idle workers
+	idle   atomic.Int32 // workers that wait for work
 	// fenced reports whether the row a stale write met belongs to somebody else
 	// by now. A field only so that a test can break it and see that the tests notice.
 	fenced func(stored *Row, epoch int32) bool
@@ -47,11 +50,13 @@ type Stats struct {
 
 // New returns an engine that does nothing until definitions are registered and Start is called.
 func New(store Store, opts Options) *Engine {
+	traced := opts.Tracer != nil
 	opts = opts.withDefaults()
 	e := &Engine{
-		opts: opts, store: store,
+		opts: opts, store: store, traced: traced,
 		slots:  make(chan struct{}, opts.MaxRunning),
 		poke:   make(chan struct{}, 1),
+		work:   make(chan func()),
 		fenced: func(stored *Row, epoch int32) bool { return stored.Epoch != epoch },
 		plans:  map[string]map[int]*plan{},
 		latest: map[string]*plan{},
@@ -182,6 +187,37 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) now() time.Time { return e.opts.Now() }
 
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// maxIdle bounds the workers kept for the next call.
+const maxIdle = 64
+
+// spawn runs f beside the caller. Workers are kept, because growing a fresh
+// goroutine's stack down to a store or a network costs as much as the engine.
+func (e *Engine) spawn(f func()) {
+	select {
+	case e.work <- f:
+	default:
+		e.wg.Add(1) // the run that spawns is counted, so Close cannot have ended
+		go e.worker(f)
+	}
+}
+
+func (e *Engine) worker(f func()) {
+	defer e.wg.Done()
+	for {
+		f()
+		if e.idle.Add(1) > maxIdle {
+			e.idle.Add(-1)
+			return
+		}
+		select {
+		case f = <-e.work:
+			e.idle.Add(-1)
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
 
 // nudge wakes the poller.
 func (e *Engine) nudge() {

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -24,9 +25,18 @@ type Event struct {
 	Transient bool `json:"transient,omitempty"`
 }
 
+// shards is into how many parts the hub is cut, so that a hundred sagas that
+// are answered by one group commit do not queue for one lock.
+const shards = 64
+
 // hub hands events of sagas that run here to watchers. A saga without watchers costs nothing.
 type hub struct {
-	size   int
+	size  int
+	seed  maphash.Seed
+	parts [shards]hubPart
+}
+
+type hubPart struct {
 	mu     sync.Mutex
 	topics map[string]*topic
 	closed bool
@@ -42,27 +52,40 @@ type topic struct {
 	watchers int
 }
 
-func newHub(size int) *hub { return &hub{size: size, topics: map[string]*topic{}} }
+func newHub(size int) *hub {
+	h := &hub{size: size, seed: maphash.MakeSeed()}
+	for i := range h.parts {
+		h.parts[i].topics = map[string]*topic{}
+	}
+	return h
+}
+
+// lock locks the part of the hub a saga belongs to.
+func (h *hub) lock(id string) *hubPart {
+	p := &h.parts[maphash.String(h.seed, id)%shards]
+	p.mu.Lock()
+	return p
+}
 
 // join adds a watcher and returns the position of the next event.
 func (h *hub) join(id string) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.topics[id]
+	p := h.lock(id)
+	defer p.mu.Unlock()
+	t := p.topics[id]
 	if t == nil {
 		t = &topic{wake: make(chan struct{})}
-		h.topics[id] = t
+		p.topics[id] = t
 	}
 	t.watchers++
 	return t.base + len(t.events)
 }
 
 func (h *hub) leave(id string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if t := h.topics[id]; t != nil {
+	p := h.lock(id)
+	defer p.mu.Unlock()
+	if t := p.topics[id]; t != nil {
 		if t.watchers--; t.watchers == 0 {
-			delete(h.topics, id)
+			delete(p.topics, id)
 		}
 	}
 }
@@ -70,12 +93,12 @@ func (h *hub) leave(id string) {
 // from returns the events from a position on, the position behind them and
 // what is closed when more come. ErrSlow when the ring has lost the position.
 func (h *hub) from(id string, pos int) ([]Event, int, <-chan struct{}, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
+	p := h.lock(id)
+	defer p.mu.Unlock()
+	if p.closed {
 		return nil, pos, nil, ErrClosed
 	}
-	t := h.topics[id]
+	t := p.topics[id]
 	if pos < t.base {
 		return nil, pos, nil, ErrSlow
 	}
@@ -85,9 +108,9 @@ func (h *hub) from(id string, pos int) ([]Event, int, <-chan struct{}, error) {
 
 // latest returns the newest row stored here since the first watcher came, or nil.
 func (h *hub) latest(id string) *Row {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if t := h.topics[id]; t != nil {
+	p := h.lock(id)
+	defer p.mu.Unlock()
+	if t := p.topics[id]; t != nil {
 		return t.row
 	}
 	return nil
@@ -95,25 +118,25 @@ func (h *hub) latest(id string) *Row {
 
 // watched reports whether anybody watches the saga.
 func (h *hub) watched(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.topics[id] != nil
+	p := h.lock(id)
+	defer p.mu.Unlock()
+	return p.topics[id] != nil
 }
 
 // publish adds a transient event.
 func (h *hub) publish(ev Event) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if t := h.topics[ev.Saga]; t != nil {
+	p := h.lock(ev.Saga)
+	defer p.mu.Unlock()
+	if t := p.topics[ev.Saga]; t != nil {
 		t.add(h.size, ev)
 	}
 }
 
 // committed adds the transitions of a row that has been stored.
 func (h *hub) committed(row *Row) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.topics[row.ID]
+	p := h.lock(row.ID)
+	defer p.mu.Unlock()
+	t := p.topics[row.ID]
 	if t == nil {
 		return
 	}
@@ -147,11 +170,14 @@ func (l LogEntry) event(saga string) Event {
 
 // close ends all watches.
 func (h *hub) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for _, t := range h.topics {
-		close(t.wake)
-		t.wake = make(chan struct{})
+	for i := range h.parts {
+		p := &h.parts[i]
+		p.mu.Lock()
+		p.closed = true
+		for _, t := range p.topics {
+			close(t.wake)
+			t.wake = make(chan struct{})
+		}
+		p.mu.Unlock()
 	}
 }

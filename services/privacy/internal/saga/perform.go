@@ -34,7 +34,7 @@ func (r *run) perform(todo []int, undo bool) ([]final, error) {
 			continue
 		}
 		asked++
-		go func() { results <- w.step(ctx, i, s) }()
+		r.e.spawn(func() { results <- w.step(ctx, i, s) })
 	}
 	timer := time.NewTimer(r.e.opts.Lease / 3)
 	defer timer.Stop()

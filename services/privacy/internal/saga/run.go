@@ -28,6 +28,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 	span   trace.Span
 	lease  atomic.Pointer[lease]
+	shown  atomic.Pointer[Row] // row, for those who ask what runs here
 }
 
 // lease is the time in which a run may act. It is checked by the monotonic and
@@ -165,6 +166,7 @@ func (r *run) take(c *Row, now time.Time) {
 // adopt makes a stored row the run's own and tells watchers of it.
 func (r *run) adopt(c *Row, now time.Time) {
 	r.row = c
+	r.shown.Store(c)
 	r.lease.Store(&lease{from: now, length: r.e.opts.Lease})
 	r.e.commits.Add(1)
 	r.e.hub.committed(c)
@@ -245,12 +247,10 @@ func (r *run) commit(change func(*Row, time.Time)) error {
 	}
 }
 
-// save writes under what is left of the lease, also while the engine closes.
-func (r *run) save(c *Row) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), r.e.opts.Lease/5*4)
-	defer cancel()
-	return r.e.store.Save(ctx, c)
-}
+// save writes also while the engine closes. It has no time limit of its own: the
+// outcome of a write that was given up would be unknown, and a lease that ends
+// meanwhile is noticed behind it.
+func (r *run) save(c *Row) error { return r.e.store.Save(context.WithoutCancel(r.ctx), c) }
 
 // reload reads the row after a stale write of c: it is the run's own write if
 // the turn has risen with it, and somebody else's saga if the epoch has.

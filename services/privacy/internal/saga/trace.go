@@ -84,6 +84,9 @@ func (r *run) endSegment(err error) {
 
 // startAttempt begins an attempt's span and returns how to end it.
 func (e *Engine) startAttempt(ctx context.Context, call Call) (context.Context, func(Result)) {
+	if !e.traced {
+		return ctx, func(Result) {}
+	}
 	ctx, span := e.opts.Tracer.Start(ctx, spanStep)
 	if !span.IsRecording() {
 		return ctx, func(Result) { span.End() }

@@ -39,7 +39,7 @@ type watcher struct {
 func (w *watcher) watch(ctx context.Context) error {
 	pos := w.e.hub.join(w.id)
 	defer w.e.hub.leave(w.id)
-	if err := w.catchUp(ctx); err != nil {
+	if err := w.catchUp(ctx, w.e.live(w.id)); err != nil {
 		return err
 	}
 	timer := time.NewTimer(w.e.opts.Poll)
@@ -64,7 +64,7 @@ func (w *watcher) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			if err := w.catchUp(ctx); err != nil && !errors.Is(err, ErrUnavailable) {
+			if err := w.catchUp(ctx, nil); err != nil && !errors.Is(err, ErrUnavailable) {
 				return err
 			}
 		}
@@ -72,11 +72,24 @@ func (w *watcher) watch(ctx context.Context) error {
 	return nil
 }
 
-// catchUp delivers what the stored log has and the watcher has not.
-func (w *watcher) catchUp(ctx context.Context) error {
-	row, err := w.e.store.Load(ctx, w.id)
-	if err != nil {
-		return err
+// live returns the row as last stored by a run of this engine that is under way, or nil.
+func (e *Engine) live(id string) *Row {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.runs[id]; r != nil {
+		return r.shown.Load()
+	}
+	return nil
+}
+
+// catchUp delivers what the log of the row, or of the stored one, has and the watcher has not.
+func (w *watcher) catchUp(ctx context.Context, row *Row) error {
+	if row == nil {
+		stored, err := w.e.store.Load(ctx, w.id)
+		if err != nil {
+			return err
+		}
+		row = stored
 	}
 	if w.loaded != nil && w.loaded(row) {
 		return errEnough

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
@@ -16,20 +15,23 @@ import (
 // sagaDoc is one saga. It has no sealed part: references, states, times and codes only.
 type sagaDoc struct {
 	docstore.Meta
-	Kind    string     `doc:"kind" field:"lethe.privacy.v1.Saga.kind"`
-	State   string     `doc:"state" field:"lethe.privacy.v1.Saga.state"`
-	Subject int64      `doc:"subject" field:"lethe.privacy.v1.Saga.subject"`
-	DueAt   *time.Time `doc:"due_at" why:"when the engine has to look, in no contract field"`
-	Run     saga.Row   `doc:"run" why:"the engine's row: ids, states, times and codes"`
+	Kind    string `doc:"kind" field:"lethe.privacy.v1.Saga.kind"`
+	State   string `doc:"state" field:"lethe.privacy.v1.Saga.state"`
+	Subject int64  `doc:"subject" field:"lethe.privacy.v1.Saga.subject"`
+	// DueAt is absent in ended sagas alone: one that waits for a person is due at never.
+	DueAt *time.Time `doc:"due_at" why:"when the engine has to look, in no contract field"`
+	Run   []byte     `doc:"run" why:"the rest of the engine's row, packed: ids, states, times and codes"`
 }
 
-// The indexes of sagas.
+// The indexes of sagas. Each write of a saga pays for each of them, so there
+// are two: newest first is the order of ids, which begin with the time.
 const (
-	sagasDue       = "due"
-	sagasByState   = "by_state"
-	sagasByTime    = "by_time"
+	sagasActive    = "active"
 	sagasBySubject = "by_subject"
 )
+
+// never is the due time of a saga that only a person or a signal wakes.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Sagas is the engine's store on a docstore collection. A saga's id is the one
 // saga.NewID makes: it names the account whose document the saga is.
@@ -44,10 +46,8 @@ func NewSagas(ctx context.Context, db *docstore.DB) (*Sagas, error) {
 	docs, err := docstore.Bind[sagaDoc](ctx, db, docstore.Spec{
 		Name: "sagas",
 		Indexes: []docstore.Index{
-			{Name: sagasDue, Fields: []string{"due_at"}, Global: true},
-			{Name: sagasByState, Fields: []string{"state"}, Global: true},
-			{Name: sagasByTime, Fields: []string{"created_at"}},
-			{Name: sagasBySubject, Fields: []string{"subject", "created_at"}},
+			{Name: sagasActive, Fields: []string{"due_at"}, Global: true},
+			{Name: sagasBySubject, Fields: []string{"subject"}},
 		},
 	})
 	if err != nil {
@@ -62,24 +62,35 @@ func sagaDocOf(row *saga.Row) (*sagaDoc, error) {
 	if err != nil || account != row.Account {
 		return nil, saga.ErrNotFound
 	}
-	d := &sagaDoc{Kind: row.Kind, State: string(row.State), Subject: row.Subject, Run: *row}
+	d := &sagaDoc{Kind: row.Kind, State: string(row.State), Subject: row.Subject, Run: packSaga(row)}
 	if m, ok := row.Handle.(docstore.Meta); ok && m.ID == id && m.Account == account {
 		d.Meta = m
 	}
 	d.Account, d.ID, d.Rev = account, id, row.Rev
 	d.CreatedAt, d.UpdatedAt = row.CreatedAt, row.UpdatedAt
-	if !row.DueAt.IsZero() {
+	switch {
+	case !row.DueAt.IsZero():
 		d.DueAt = &row.DueAt
+	case !row.State.Ended():
+		d.DueAt = &never
 	}
-	d.Run.Handle = nil
 	return d, nil
 }
 
-// rowOf returns the row of a document.
-func (d *sagaDoc) rowOf() *saga.Row {
-	row := d.Run
-	row.Rev, row.Handle = d.Rev, d.Meta
-	return &row
+// row returns the row of a document.
+func (d *sagaDoc) row() (*saga.Row, error) {
+	r := &saga.Row{
+		ID: d.sagaID(), Account: d.Account, Subject: d.Subject, Kind: d.Kind, State: saga.State(d.State),
+		Rev: d.Rev, Handle: d.Meta, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+	if d.DueAt != nil && d.DueAt.Before(never) {
+		r.DueAt = *d.DueAt
+	}
+	return r, unpackSaga(d.Run, r)
+}
+
+func (d *sagaDoc) sagaID() string {
+	return strconv.FormatInt(d.Account, 10) + "-" + strconv.FormatInt(d.ID, 10)
 }
 
 // Create stores a new row durably.
@@ -106,7 +117,7 @@ func (s *Sagas) Load(ctx context.Context, id string) (*saga.Row, error) {
 	if err != nil {
 		return nil, sagaError(err)
 	}
-	return d.rowOf(), nil
+	return d.row()
 }
 
 // Save is a compare-and-swap on the revision, in one durable commit.
@@ -125,7 +136,7 @@ func (s *Sagas) Save(ctx context.Context, row *saga.Row) error {
 // Due returns ids of rows that are due, of all accounts, earliest first.
 func (s *Sagas) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	page, err := s.docs.Find(ctx, ring.Read, 0, docstore.Query{
-		Index: sagasDue, AllAccounts: true, Limit: limit,
+		Index: sagasActive, AllAccounts: true, Limit: limit,
 		From: time.UnixMilli(0).UTC(), To: now.Add(time.Millisecond),
 	})
 	if err != nil {
@@ -133,60 +144,37 @@ func (s *Sagas) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	}
 	ids := make([]string, 0, len(page.Items))
 	for _, d := range page.Items {
-		ids = append(ids, d.Run.ID)
+		ids = append(ids, d.sagaID())
 	}
 	return ids, nil
 }
 
-// List returns a page of one account, newest first; without an account it goes
-// through the states instead, in their order.
+// List returns a page of one account, newest first. Without an account it
+// lists active sagas of all accounts in the order in which they are due, and
+// answers saga.ErrArgument for a filter that does not ask for active ones.
 func (s *Sagas) List(ctx context.Context, f saga.Filter, cursor string, limit int) ([]*saga.Row, string, error) {
-	if f.Account == 0 {
-		return s.listAll(ctx, f, cursor, limit)
-	}
-	q := docstore.Query{Index: sagasByTime, Desc: true, Where: sagaTests(f), After: cursor, Limit: limit}
-	if f.Subject != 0 {
+	q := docstore.Query{Index: "id", Desc: true, Where: sagaTests(f), After: cursor, Limit: limit}
+	switch {
+	case f.Account == 0 && !f.Active:
+		return nil, "", saga.ErrArgument
+	case f.Account == 0:
+		q.Index, q.Desc, q.AllAccounts, q.From = sagasActive, false, true, time.UnixMilli(0).UTC()
+	case f.Subject != 0:
 		q.Index, q.Eq = sagasBySubject, []any{f.Subject}
 	}
 	page, err := s.docs.Find(ctx, ring.Read, f.Account, q)
 	if err != nil {
 		return nil, "", sagaError(err)
 	}
-	return sagaRows(page), page.Next, nil
-}
-
-// listAll walks the states; its cursor is the state's number and the cursor inside it.
-func (s *Sagas) listAll(ctx context.Context, f saga.Filter, cursor string, limit int) ([]*saga.Row, string, error) {
-	states := sagaStates(f)
-	number, inside, _ := strings.Cut(cursor, ":")
-	at := 0
-	if cursor != "" {
-		n, err := strconv.Atoi(number)
-		if err != nil || n < 0 || n >= len(states) {
-			return nil, "", docstore.ErrCursor
-		}
-		at = n
-	}
-	for ; at < len(states); at, inside = at+1, "" {
-		page, err := s.docs.Find(ctx, ring.Read, 0, docstore.Query{
-			Index: sagasByState, Eq: []any{string(states[at])}, AllAccounts: true,
-			Where: sagaTests(saga.Filter{Subject: f.Subject, Kind: f.Kind}), After: inside, Limit: limit,
-		})
+	rows := make([]*saga.Row, 0, len(page.Items))
+	for _, d := range page.Items {
+		row, err := d.row()
 		if err != nil {
-			return nil, "", sagaError(err)
+			return nil, "", err
 		}
-		rows := sagaRows(page)
-		if page.Next != "" {
-			return rows, strconv.Itoa(at) + ":" + page.Next, nil
-		}
-		if len(rows) > 0 && at+1 < len(states) {
-			return rows, strconv.Itoa(at+1) + ":", nil
-		}
-		if len(rows) > 0 {
-			return rows, "", nil
-		}
+		rows = append(rows, row)
 	}
-	return nil, "", nil
+	return rows, page.Next, nil
 }
 
 // sagaStates returns the states a filter lets through.
@@ -216,14 +204,6 @@ func sagaTests(f saga.Filter) docstore.Cond {
 		return docstore.Cond{}
 	}
 	return all
-}
-
-func sagaRows(page docstore.Page[sagaDoc]) []*saga.Row {
-	rows := make([]*saga.Row, 0, len(page.Items))
-	for _, d := range page.Items {
-		rows = append(rows, d.rowOf())
-	}
-	return rows
 }
 
 // sagaError turns the port's errors into the engine's.

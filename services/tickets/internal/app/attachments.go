@@ -46,14 +46,11 @@ func (a *App) UploadAttachment(ctx context.Context, c Caller, up Upload, r io.Re
 		return nil, err
 	}
 	limited := &limitReader{r: r, left: ticket.MaxFileBytes}
-	name, key, size, err := a.Files.Save(ctx, c.Account, limited)
+	name, key, size, err := a.Files.Save(ctx, limited)
 	if limited.over {
 		err = fault.InvalidValue("attachments", filesTooLarge)
 	}
 	if err != nil {
-		if name != "" {
-			a.dropBlob(ctx, name)
-		}
 		return nil, err
 	}
 	now := a.now()
@@ -313,35 +310,40 @@ func (a *App) dropBlob(ctx context.Context, name string) {
 	}
 }
 
-// SweepStaged removes staged files nobody adopted in time, and bytes no document
-// names. It returns how many of both it removed.
-func (a *App) SweepStaged(ctx context.Context) (staged, orphans int, err error) {
+// SweepStaged removes staged files nobody adopted in time, and returns how many.
+func (a *App) SweepStaged(ctx context.Context) (n int, err error) {
 	before := a.now().Add(-StagedLife - sweepDelay)
 	for {
 		files, err := a.Staged.Before(ctx, before, sweepPage)
 		if err != nil {
-			return staged, 0, err
+			return n, err
 		}
 		for _, f := range files {
 			if err := a.sweepOne(ctx, f); err != nil {
-				return staged, 0, err
+				return n, err
 			}
-			staged++
+			n++
 		}
 		if len(files) < sweepPage {
-			break
+			return n, nil
 		}
 	}
+}
+
+// SweepOrphans removes bytes that no document names, and returns how many blobs
+// that were. Their keys died with the process that was writing them, so they are
+// noise; it looks at every blob, so once a day is often enough.
+func (a *App) SweepOrphans(ctx context.Context) (n int, err error) {
 	err = a.Files.Older(ctx, a.now().Add(-orphanAge), func(name string) error {
 		for _, t := range []Attachments{a.Attachments, a.Staged} {
 			if held, err := t.Holds(ctx, name); held || err != nil {
 				return err
 			}
 		}
-		orphans++
+		n++
 		return a.Files.Delete(ctx, name)
 	})
-	return staged, orphans, err
+	return n, err
 }
 
 // sweepOne removes a staged file. One that was adopted, but whose staged document

@@ -96,8 +96,8 @@ type People interface {
 
 // Files holds the bytes of attachments, each encrypted with a key of its own.
 type Files interface {
-	// Save writes r to its end; the bytes are durable on return.
-	Save(ctx context.Context, account int64, r io.Reader) (name string, key []byte, size int64, err error)
+	// Save writes r to its end; the bytes are durable on return. On an error nothing stays.
+	Save(ctx context.Context, r io.Reader) (name string, key []byte, size int64, err error)
 	Open(ctx context.Context, name string, key []byte) (io.ReadCloser, error)
 	// Delete removes a blob; one that is not there is fine.
 	Delete(ctx context.Context, name string) error

@@ -227,15 +227,15 @@ var File_lethe_privacy_v1_request_proto protoreflect.FileDescriptor
 
 const file_lethe_privacy_v1_request_proto_rawDesc = "" +
 	"\n" +
-	"\x1elethe/privacy/v1/request.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\"\xbf\x05\n" +
+	"\x1elethe/privacy/v1/request.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\"\xac\a\n" +
 	"\aRequest\x12\x1d\n" +
 	"\x02id\x18\x01 \x01(\x03B\r\x92\xe7\x18\topaque idR\x02id\x12\x1c\n" +
 	"\x04kind\x18\x02 \x01(\tB\b\x92\xe7\x18\x04enumR\x04kind\x12\x1e\n" +
-	"\x05state\x18\x03 \x01(\tB\b\x92\xe7\x18\x04enumR\x05state\x12'\n" +
+	"\x05state\x18\x03 \x01(\tB\b\x92\xe7\x18\x04enumR\x05state\x12v\n" +
 	"\n" +
-	"contact_id\x18\x04 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x05\x18\x01R\tcontactId\x12+\n" +
-	"\frequested_by\x18\x05 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x05\x18\x02R\vrequestedBy\x12)\n" +
-	"\vapproved_by\x18\x06 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x05\x18\x02R\n" +
+	"contact_id\x18\x04 \x01(\x03BW\x8a\xe7\x18S\x10\x05\x18\x01\"Man opaque id, kept as proof that the request was answered (GDPR Article 5(2))R\tcontactId\x12z\n" +
+	"\frequested_by\x18\x05 \x01(\x03BW\x8a\xe7\x18S\x10\x05\x18\x02\"Man opaque id, kept as proof that the request was answered (GDPR Article 5(2))R\vrequestedBy\x12x\n" +
+	"\vapproved_by\x18\x06 \x01(\x03BW\x8a\xe7\x18S\x10\x05\x18\x02\"Man opaque id, kept as proof that the request was answered (GDPR Article 5(2))R\n" +
 	"approvedBy\x12/\n" +
 	"\asaga_id\x18\a \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x06sagaId\x127\n" +
 	"\texport_id\x18\b \x01(\x03B\x1a\x92\xe7\x18\x16reference to an exportR\bexportId\x12?\n" +
@@ -249,7 +249,7 @@ const file_lethe_privacy_v1_request_proto_rawDesc = "" +
 	"\fRequestInput\x12\x1c\n" +
 	"\x04kind\x18\x01 \x01(\tB\b\x92\xe7\x18\x04enumR\x04kind\x12'\n" +
 	"\n" +
-	"contact_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x05\x18\x01R\tcontactIdB\xc5\x01\n" +
+	"contact_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\tcontactIdB\xc5\x01\n" +
 	"\x14com.lethe.privacy.v1B\fRequestProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1;privacyv1\xa2\x02\x03LPX\xaa\x02\x10Lethe.Privacy.V1\xca\x02\x10Lethe\\Privacy\\V1\xe2\x02\x1cLethe\\Privacy\\V1\\GPBMetadata\xea\x02\x12Lethe::Privacy::V1b\beditionsp\xe8\a"
 
 var (

@@ -455,13 +455,13 @@ var File_lethe_privacy_v1_saga_proto protoreflect.FileDescriptor
 
 const file_lethe_privacy_v1_saga_proto_rawDesc = "" +
 	"\n" +
-	"\x1blethe/privacy/v1/saga.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\x1a&lethe/participant/v1/participant.proto\"\xd3\x06\n" +
+	"\x1blethe/privacy/v1/saga.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\x1a&lethe/participant/v1/participant.proto\"\xa2\a\n" +
 	"\x04Saga\x12&\n" +
 	"\x02id\x18\x01 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x02id\x12\x1c\n" +
 	"\x04kind\x18\x02 \x01(\tB\b\x92\xe7\x18\x04enumR\x04kind\x12\x1e\n" +
 	"\x05state\x18\x03 \x01(\tB\b\x92\xe7\x18\x04enumR\x05state\x12\x1e\n" +
-	"\x05stage\x18\x04 \x01(\tB\b\x92\xe7\x18\x04enumR\x05stage\x12\"\n" +
-	"\asubject\x18\x05 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x05\x18\x01R\asubject\x122\n" +
+	"\x05stage\x18\x04 \x01(\tB\b\x92\xe7\x18\x04enumR\x05stage\x12q\n" +
+	"\asubject\x18\x05 \x01(\x03BW\x8a\xe7\x18S\x10\x05\x18\x01\"Man opaque id, kept as proof that the request was answered (GDPR Article 5(2))R\asubject\x122\n" +
 	"\btrace_id\x18\x06 \x01(\tB\x17\x92\xe7\x18\x13telemetry referenceR\atraceId\x122\n" +
 	"\x06reason\x18\a \x01(\tB\x1a\x92\xe7\x18\x16code from a fixed listR\x06reason\x12D\n" +
 	"\x05steps\x18\b \x03(\v2\x1a.lethe.privacy.v1.SagaStepB\x12\x92\xe7\x18\x0estate of a runR\x05steps\x12P\n" +

@@ -96,11 +96,22 @@ type W struct {
 	Now    time.Time
 	closed bool
 	msgs   []string
+	// hooks and fill are for cases that crash.
+	hooks *keyring.Hooks
+	fill  int
 }
 
 // run runs a case in a goroutine that a failure can end.
 func (h Harness) run(t *testing.T, c Case, s Sabotage) []string {
-	w := &W{Context: t.Context(), h: h, s: s, dir: t.TempDir(), Now: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)}
+	return h.world(t, s).play(c.Run)
+}
+
+func (h Harness) world(t *testing.T, s Sabotage) *W {
+	return &W{Context: t.Context(), h: h, s: s, dir: t.TempDir(), Now: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)}
+}
+
+// play runs f in the world and returns what failed.
+func (w *W) play(f func(*W)) []string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -111,7 +122,7 @@ func (h Harness) run(t *testing.T, c Case, s Sabotage) []string {
 			}
 		}()
 		w.open()
-		c.Run(w)
+		f(w)
 	}()
 	<-done
 	return w.msgs
@@ -150,7 +161,7 @@ func (w *W) open() {
 	w.ok(err)
 	w.ok(os.MkdirAll(filepath.Join(w.dir, "keys"), 0o700))
 	w.ok(os.MkdirAll(filepath.Join(w.dir, "data"), 0o700))
-	w.file, err = keyring.Open(w, keyring.Options{Dir: filepath.Join(w.dir, "keys"), Service: "suite", Master: master})
+	w.file, err = keyring.Open(w, keyring.Options{Dir: filepath.Join(w.dir, "keys"), Service: "suite", Master: master, Hooks: w.hooks})
 	w.ok(err)
 	b, err := w.h.Backend(w, filepath.Join(w.dir, "data"))
 	w.ok(err)
@@ -162,7 +173,7 @@ func (w *W) open() {
 	if w.s.Keys != nil {
 		keys = w.s.Keys(keys)
 	}
-	w.DB, err = docstore.New(w, b, docstore.Options{Service: "suite", Keys: keys, Now: func() time.Time { return w.Now }})
+	w.DB, err = docstore.New(w, b, docstore.Options{Service: "suite", Keys: keys, Fill: w.fill, Now: func() time.Time { return w.Now }})
 	w.ok(err)
 	w.closed = false
 }

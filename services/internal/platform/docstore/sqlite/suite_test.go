@@ -19,3 +19,5 @@ var harness = docstoretest.Harness{
 func TestSuite(t *testing.T) { docstoretest.Run(t, harness) }
 
 func TestSuiteNoticesSabotage(t *testing.T) { docstoretest.Control(t, harness) }
+
+func TestCrashes(t *testing.T) { docstoretest.Crashes(t, harness) }

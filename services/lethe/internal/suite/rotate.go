@@ -1,0 +1,74 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/lethe-desk/lethe/services/contacts"
+	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/privacy"
+	"github.com/lethe-desk/lethe/services/tickets"
+)
+
+// services are the names of those with key files, which are their folders too.
+var services = []string{contacts.Name, tickets.Name, privacy.Name}
+
+// RotateKeys begins a new epoch of the master key while the suite is stopped:
+// every living key is wrapped anew, read back, and the old master key is
+// overwritten, so that copies of the key files made before open nothing. It
+// tells each step; a rotation that was broken off is carried through.
+func RotateKeys(ctx context.Context, c Config, step func(string)) error {
+	c, err := c.withDefaults()
+	if err != nil {
+		return err
+	}
+	master, err := keyring.OpenMaster(c.MasterKey)
+	if err != nil {
+		return err
+	}
+	if !master.Rotating() {
+		if err := keyring.RotateMaster(c.MasterKey); err != nil {
+			return err
+		}
+		if err := master.Reload(); err != nil {
+			return err
+		}
+		step("made a new master key")
+	}
+	for _, name := range services {
+		if err := rotateService(ctx, filepath.Join(c.Dir, name), name, master); err != nil {
+			return err
+		}
+		step("wrapped the keys of " + name + " anew")
+	}
+	if err := keyring.FinishRotation(c.MasterKey); err != nil {
+		return err
+	}
+	step(fmt.Sprintf("forgot the old master key; epoch %d has begun", master.Epoch()))
+	return nil
+}
+
+// rotateService rewraps one service's key file, and does not believe it before it has looked.
+func rotateService(ctx context.Context, dir, name string, master *keyring.Master) error {
+	keys, err := keyring.Open(ctx, keyring.Options{Dir: dir, Service: name, Master: master, MustExist: true})
+	if err != nil {
+		return fmt.Errorf("open the keys of %s (is the suite stopped?): %w", name, err)
+	}
+	if err := errors.Join(keys.Rotate(ctx), keys.Close()); err != nil {
+		return fmt.Errorf("rotate the keys of %s: %w", name, err)
+	}
+	epochs, err := keyring.Epochs(dir)
+	if err != nil {
+		return err
+	}
+	for _, service := range slices.Sorted(maps.Keys(epochs)) {
+		if epochs[service] != master.Epoch() {
+			return fmt.Errorf("the keys of %s are still of epoch %d: run the rotation again", service, epochs[service])
+		}
+	}
+	return nil
+}
