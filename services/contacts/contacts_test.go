@@ -270,6 +270,8 @@ func TestCreateUnderAKeyContinuesAfterACrash(t *testing.T) {
 			if ids := d.ids(&contactsv1.ListContactsRequest{}); len(ids) != 1 || ids[0] != c.GetId() {
 				t.Fatalf("%v, want one", ids)
 			}
+			// continuing has not given the address away
+			refused(t, d.tryCreate(&contactsv1.ContactInput{Name: proto.String("x"), Email: proto.String("key@example.org")}), faultv1.Reason_REASON_DUPLICATE_VALUE)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"google.golang.org/protobuf/proto"
 )
@@ -177,6 +178,11 @@ func TestParticipantCountsExportsAndErases(t *testing.T) {
 	if records, _ = export(d, id, ""); len(records) != 1 {
 		t.Fatal("a hidden person has no export")
 	}
+	d.fence(id, participantv1.Mode_MODE_ERASING, "other")
+	stream, err := d.participant.Export(d.privacy, &participantv1.ExportRequest{Subject: subject(id), Scope: participantv1.ExportScope_EXPORT_SCOPE_ACCESS.Enum()})
+	must(t, err)
+	_, err = stream.Recv()
+	refused(t, err, faultv1.Reason_REASON_FENCED)
 	outcomes := d.erase(id)
 	compareOutcomes(t, outcomes, "agents=NONE_FOUND/0 api_keys=NONE_FOUND/0 contacts=ERASED/1")
 	if got, key := counts(d, id); got != "agents=0 api_keys=0 contacts=0" || key {
@@ -185,7 +191,7 @@ func TestParticipantCountsExportsAndErases(t *testing.T) {
 	if n, err := d.svc.db.CountClaims(t.Context(), ringSubject(id)); err != nil || n != 0 {
 		t.Fatalf("%d claims are left (%v)", n, err)
 	}
-	_, err := d.get(id)
+	_, err = d.get(id)
 	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
 	if now, err := d.get(bystander.GetId()); err != nil || !proto.Equal(now, bystander) {
 		t.Fatalf("the bystander changed: %v %v", now, err)
@@ -219,6 +225,13 @@ func TestErasedAgentsKeysGo(t *testing.T) {
 	if got, _ := counts(d, id); got != "agents=1 api_keys=3 contacts=0" {
 		t.Fatal(got)
 	}
+	// what still leads to a key counts, also when its record has gone
+	extra := person.Lookup{ID: 1, Hash: "h", Account: 1, AgentID: id, KeyID: 2}
+	must(t, d.faults.Store.InsertLookup(t.Context(), extra))
+	if got, _ := counts(d, id); got != "agents=1 api_keys=4 contacts=0" {
+		t.Fatal(got)
+	}
+	must(t, d.faults.Store.DeleteLookups(t.Context(), 1, id, extra.KeyID))
 	records, cursor := export(d, id, "")
 	if len(records) != 4 {
 		t.Fatalf("%d records", len(records))

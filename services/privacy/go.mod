@@ -3,7 +3,6 @@ module github.com/lethe-desk/lethe/services/privacy
 go 1.26.0
 
 require (
-	github.com/fxamacker/cbor/v2 v2.9.0
 	github.com/lethe-desk/lethe/gen v0.0.0
 	github.com/lethe-desk/lethe/services/internal/platform v0.0.0
 	go.opentelemetry.io/otel v1.47.0
@@ -17,6 +16,7 @@ require (
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
+	github.com/fxamacker/cbor/v2 v2.9.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect

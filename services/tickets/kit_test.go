@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
+	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
@@ -40,99 +40,6 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Add(1)).UTC() }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// crowd is a contacts service in memory: the part tickets asks.
-type crowd struct {
-	contactsv1.UnimplementedContactsServiceServer
-	mu      sync.Mutex
-	next    int64
-	known   map[int64]map[int64]*contactsv1.Person // by account and id
-	refuse  error
-	creates int
-	calls   int
-}
-
-const (
-	firstAgent int64 = 9001
-	otherAgent int64 = 9002
-)
-
-func newCrowd() *crowd {
-	p := &crowd{next: 100, known: map[int64]map[int64]*contactsv1.Person{1: {}, 2: {}}}
-	for account := range p.known {
-		for _, id := range []int64{firstAgent, otherAgent} {
-			p.known[account][id] = &contactsv1.Person{Id: proto.Int64(id), Name: proto.String("Agent"), Email: proto.String(fmt.Sprintf("agent%d@desk.example", id)), Agent: proto.Bool(true)}
-		}
-	}
-	return p
-}
-
-func (p *crowd) find(account int64, r *contactsv1.PersonRef) *contactsv1.Person {
-	for _, one := range p.known[account] {
-		switch {
-		case r.Id != nil:
-			if one.GetId() == r.GetId() {
-				return one
-			}
-		case r.Email != nil && one.GetEmail() == r.GetEmail(), r.Email == nil && r.Phone != nil && one.GetPhone() == r.GetPhone():
-			return one
-		}
-	}
-	return nil
-}
-
-// ResolvePeople finds by id, email or phone, and makes contacts when asked to.
-func (p *crowd) ResolvePeople(ctx context.Context, in *contactsv1.ResolvePeopleRequest) (*contactsv1.ResolvePeopleResponse, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calls++
-	if p.refuse != nil {
-		return nil, p.refuse
-	}
-	account := authn.Caller(ctx).Account
-	out := &contactsv1.ResolvePeopleResponse{}
-	for _, r := range in.GetRefs() {
-		one := p.find(account, r)
-		created := false
-		if one == nil && in.GetCreateMissing() && r.Id == nil {
-			p.next++
-			one = &contactsv1.Person{Id: proto.Int64(p.next), Name: r.Name, Email: r.Email, Phone: r.Phone}
-			p.known[account][p.next] = one
-			p.creates++
-			created = true
-		}
-		out.People = append(out.People, &contactsv1.Resolved{Person: one, Created: &created})
-	}
-	return out, nil
-}
-
-// BatchGetPeople reads people who are not hidden.
-func (p *crowd) BatchGetPeople(ctx context.Context, in *contactsv1.BatchGetPeopleRequest) (*contactsv1.BatchGetPeopleResponse, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calls++
-	out := &contactsv1.BatchGetPeopleResponse{}
-	for _, id := range in.GetIds() {
-		if one := p.known[authn.Caller(ctx).Account][id]; one != nil && !one.GetHidden() {
-			out.People = append(out.People, one)
-		}
-	}
-	return out, nil
-}
-
-func (p *crowd) set(account, id int64, change func(*contactsv1.Person)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	one, _ := proto.Clone(p.known[account][id]).(*contactsv1.Person)
-	change(one)
-	p.known[account][id] = one
-}
-
-func (p *crowd) forget(account, id int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.known[account], id)
-}
-
 // desk is a running service with clients and callers.
 type desk struct {
 	t      *testing.T
@@ -141,6 +48,9 @@ type desk struct {
 	clock  *clock
 	people *crowd
 	signer *authn.Signer
+	// start and stop are for restarts.
+	start func()
+	stop  func(context.Context) error
 
 	tickets       ticketsv1.TicketsServiceClient
 	conversations ticketsv1.ConversationsServiceClient
@@ -176,23 +86,36 @@ func open(t *testing.T) *desk {
 		func(r grpc.ServiceRegistrar) { contactsv1.RegisterContactsServiceServer(r, d.people) })
 	master, err := keyring.OpenMaster(filepath.Join(d.dir, "master.key"))
 	must(t, err)
-	d.svc, err = New(t.Context(), Config{Dir: filepath.Join(d.dir, "data"), Master: master, Contacts: contacts, Now: d.clock.now, Log: log, Quiet: true})
-	must(t, err)
-	conn, stop := d.serve(Name, Services(), verifier, log, dial.Options{}, d.svc.Register)
+	d.start = func() {
+		d.svc, err = New(t.Context(), Config{Dir: filepath.Join(d.dir, "data"), Master: master, Contacts: contacts, Now: d.clock.now, Log: log, Check: contract.CheckType, Quiet: true})
+		must(t, err)
+		conn, stop := d.serve(Name, Services(), verifier, log, dial.Options{}, d.svc.Register)
+		d.stop = func(ctx context.Context) error { return errors.Join(stop(ctx), d.svc.Close(ctx)) }
+		d.clients(conn)
+	}
+	d.start()
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		if err := errors.Join(stop(ctx), stopContacts(ctx), d.svc.Close(ctx)); err != nil {
+		if err := errors.Join(d.stop(ctx), stopContacts(ctx)); err != nil {
 			t.Error(err)
 		}
 	})
+	d.later(0)
+	return d
+}
+
+// restart closes the service and opens it again on the same folder.
+func (d *desk) restart() {
+	d.t.Helper()
+	must(d.t, d.stop(d.t.Context()))
+	d.start()
+}
+
+func (d *desk) clients(conn grpc.ClientConnInterface) {
 	d.tickets, d.conversations = ticketsv1.NewTicketsServiceClient(conn), ticketsv1.NewConversationsServiceClient(conn)
 	d.attachments, d.threads = ticketsv1.NewAttachmentsServiceClient(conn), ticketsv1.NewThreadsServiceClient(conn)
 	d.calls, d.chats = ticketsv1.NewCallsServiceClient(conn), ticketsv1.NewChatsServiceClient(conn)
 	d.participant = participantv1.NewPersonalDataServiceClient(conn)
-	d.agent = d.as(authn.Identity{Account: 1, Actor: firstAgent, Role: authn.RoleAgent})
-	d.stranger = d.as(authn.Identity{Account: 2, Actor: firstAgent, Role: authn.RoleAgent})
-	d.privacy = d.as(authn.Identity{Account: 1, Role: authn.RoleService, Service: authn.PrivacyService})
-	return d
 }
 
 func (d *desk) serve(name string, declared []string, v *authn.Verifier, log *slog.Logger, o dial.Options,
@@ -208,8 +131,7 @@ func (d *desk) serve(name string, declared []string, v *authn.Verifier, log *slo
 	return conn, func(ctx context.Context) error { return errors.Join(conn.Close(), srv.Stop(ctx)) }
 }
 
-// as returns the context of a caller. Tests that move the clock by more than a
-// token's life call it again (renew).
+// as returns the context of a caller.
 func (d *desk) as(i authn.Identity) context.Context {
 	d.t.Helper()
 	token, _, err := d.signer.Sign(i)

@@ -253,6 +253,7 @@ func TestHiddenSendersMailIsSpam(t *testing.T) {
 	if !slices.Equal(d.list(&ticketsv1.ListTicketsRequest{Filter: str("spam")}), []int64{got.GetId()}) {
 		t.Error("not in spam after the restore")
 	}
+	equal(t, "in the default list", len(d.list(&ticketsv1.ListTicketsRequest{})), 0)
 	_, err = d.update(got.GetId(), &ticketsv1.TicketInput{Subject: str("x")}, "subject")
 	reason(t, err, faultv1.Reason_REASON_METHOD_NOT_ALLOWED)
 }

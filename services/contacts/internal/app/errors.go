@@ -65,6 +65,9 @@ func (a *App) withheld(ctx context.Context, what string, account, id int64) erro
 		return fault.Denied(faultv1.Reason_REASON_RESTRICTED)
 	case ring.Hidden:
 		return fault.State(faultv1.Reason_REASON_METHOD_NOT_ALLOWED, "a deleted contact can be restored, not changed")
+	case 0:
+		// the fence went away between the read and this look
+		return fault.Unavailable(docstore.ErrFenced)
 	}
 	return fault.NotFound(what, id)
 }

@@ -48,7 +48,7 @@ func (s *Store) SweepPeople(ctx context.Context, of ring.Subject, kind person.Ki
 
 // ExportPeople emits the subject's record of a kind, behind a cursor.
 func (s *Store) ExportPeople(ctx context.Context, of ring.Subject, kind person.Kind, after string, emit func(cursor string, p *person.Person) error) error {
-	return export(ctx, s.people, of, ownedAs(of, kind), after, func(d *personDoc) int64 { return d.ID }, func(cursor string, doc *personDoc) error {
+	return export(ctx, s, s.people, of, ownedAs(of, kind), after, func(d *personDoc) int64 { return d.ID }, func(cursor string, doc *personDoc) error {
 		return emit(cursor, fromDoc(doc))
 	})
 }
@@ -81,14 +81,15 @@ func (s *Store) SweepKeys(ctx context.Context, of ring.Subject, limit int) (n in
 
 // ExportKeys emits the records of the subject's API keys, behind a cursor.
 func (s *Store) ExportKeys(ctx context.Context, of ring.Subject, after string, emit func(cursor string, k person.Key) error) error {
-	return export(ctx, s.keys, of, owned(of), after, func(d *keyDoc) int64 { return d.ID }, func(cursor string, doc *keyDoc) error {
+	return export(ctx, s, s.keys, of, owned(of), after, func(d *keyDoc) int64 { return d.ID }, func(cursor string, doc *keyDoc) error {
 		return emit(cursor, keyOf(doc))
 	})
 }
 
 // export walks what a subject owns for its own export, in the order of ids,
-// page by page. The cursor of a record is its id.
-func export[T any](ctx context.Context, c *docstore.Collection[T], of ring.Subject, q docstore.Query, after string, id func(*T) int64, emit func(string, *T) error) error {
+// page by page. The cursor of a record is its id. docstore.ErrFenced when a fence
+// forbids exports before the end: what was emitted is then not all there is.
+func export[T any](ctx context.Context, s *Store, c *docstore.Collection[T], of ring.Subject, q docstore.Query, after string, id func(*T) int64, emit func(string, *T) error) error {
 	var behind int64
 	if after != "" {
 		var err error
@@ -111,8 +112,17 @@ func export[T any](ctx context.Context, c *docstore.Collection[T], of ring.Subje
 			}
 		}
 		if page.Next == "" {
-			return nil
+			break
 		}
 		q.After = page.Next
 	}
+	// records of a fenced owner are skipped in silence, so the end has to ask
+	modes, err := s.Modes(ctx, of.Account, of.ID)
+	if err == nil && !ring.Allow(modes, ring.Export) {
+		err = docstore.ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("export %s: %w", c.Name(), err)
+	}
+	return nil
 }

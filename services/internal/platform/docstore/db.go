@@ -105,6 +105,23 @@ func (db *DB) Stats() Stats {
 		Opened: db.opened.Load(), Sealed: db.sealed.Load()}
 }
 
+// Scrubber is a backend that can clear the bytes deletion leaves behind.
+type Scrubber interface {
+	// Scrub zeroes freed bytes in the store's files and empties its journal. It
+	// returns how many pages it looked at and how many it rewrote.
+	Scrub(ctx context.Context) (looked, rewritten int64, err error)
+}
+
+// Scrub clears what deletion leaves behind in the store's files, where the
+// backend can; elsewhere it does nothing. ErrUnavailable when readers did not
+// let go of the journal in time: ask again.
+func (db *DB) Scrub(ctx context.Context) (looked, rewritten int64, err error) {
+	if s, ok := db.b.(Scrubber); ok {
+		return s.Scrub(ctx)
+	}
+	return 0, 0, nil
+}
+
 func (db *DB) stripe(s ring.Subject) *sync.Mutex {
 	return &db.subjects[(uint64(s.ID)*0x9e3779b97f4a7c15^uint64(s.Account))>>58]
 }

@@ -232,7 +232,7 @@ func TestErasedPeopleStayAway(t *testing.T) {
 		t.Error(got)
 	}
 	for _, call := range d.calls {
-		if strings.Contains(call, "/1/reply") {
+		if strings.Contains(call, keyPrefix+"1/reply") {
 			t.Errorf("wrote to a ticket that is gone: %s", call)
 		}
 	}
@@ -245,7 +245,7 @@ func TestSpamTakesNoReply(t *testing.T) {
 		t.Error(got)
 	}
 	for _, call := range d.calls {
-		if strings.Contains(call, "/1/reply") {
+		if strings.Contains(call, keyPrefix+"1/reply") {
 			t.Errorf("replied to spam: %s", call)
 		}
 	}
@@ -269,7 +269,7 @@ func TestBrokenRowsAreReported(t *testing.T) {
 		t.Errorf("%+v, progress %d", result, rows)
 	}
 	for _, call := range d.calls {
-		if strings.Contains(call, "/6/") {
+		if strings.Contains(call, keyPrefix+"6/") {
 			t.Errorf("wrote of a broken row: %s", call)
 		}
 	}
@@ -278,7 +278,7 @@ func TestBrokenRowsAreReported(t *testing.T) {
 func TestRefusedRowDoesNotEndTheImport(t *testing.T) {
 	d, client := newDesk(t)
 	d.refuse = func(_ *http.Request, key string) (int, string) {
-		if strings.Contains(key, "/2/") {
+		if strings.Contains(key, keyPrefix+"2/") {
 			return 400, `{"description":"Validation failed","errors":[{"field":"type","message":"is unknown","code":"invalid_value"}]}`
 		}
 		return 0, ""

@@ -58,7 +58,7 @@ func (a *App) RestoreContact(ctx context.Context, id int64) error {
 
 // HardDeleteContact erases a contact and waits until no key of it is left.
 // Without force the contact has to be soft deleted, else INCONSISTENT_STATE.
-// Repeating it while the erasure runs joins it; afterwards the contact is not found.
+// Repeating it before that joins the erasure; afterwards the contact is not found.
 func (a *App) HardDeleteContact(ctx context.Context, id int64, force bool) error {
 	running, err := a.erasing(ctx, id)
 	if err != nil {
@@ -73,14 +73,17 @@ func (a *App) HardDeleteContact(ctx context.Context, id int64, force bool) error
 	if err != nil {
 		return err
 	}
-	return a.finish(ctx, req.SagaID, func(r *saga.Row) bool {
-		step, ok := r.Step(flow.LastKey)
-		return ok && step.State == saga.StepDone
-	})
+	return a.finish(ctx, req.SagaID, keyless)
 }
 
-// erasing reports whether an erasure of the contact is under way; one that is
-// completed makes the contact not found.
+// keyless reports whether an erasure has destroyed the person's last key.
+func keyless(r *saga.Row) bool {
+	step, ok := r.Step(flow.LastKey)
+	return ok && step.State == saga.StepDone
+}
+
+// erasing reports whether an erasure of the contact is under way; one that has
+// destroyed the last key makes the contact not found.
 func (a *App) erasing(ctx context.Context, id int64) (bool, error) {
 	doc, err := a.subject(ctx, caller(ctx).Account, id)
 	if err != nil || doc.ActiveKind != flow.EraseContact {
@@ -90,7 +93,7 @@ func (a *App) erasing(ctx context.Context, id int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if row.State == saga.StateCompleted {
+	if row.State == saga.StateCompleted || keyless(row) {
 		return false, fault.NotFound("contact", id)
 	}
 	return !row.State.Ended(), nil

@@ -49,7 +49,7 @@ func (e *Engine) Create(ctx context.Context, n Spec) (*Row, error) {
 	}
 	if err != nil {
 		if r != nil {
-			r.endSegment(err)
+			r.abandon(err)
 			<-e.slots
 		}
 		return nil, err
@@ -63,7 +63,7 @@ func (e *Engine) Create(ctx context.Context, n Spec) (*Row, error) {
 	r.id = row.ID
 	r.adopt(row, now)
 	if e.launch(row.ID, r) != nil {
-		r.endSegment(ErrClosed)
+		r.abandon(ErrClosed)
 	}
 	return answer, nil
 }

@@ -315,7 +315,13 @@ func (e *Engine) launch(id string, owned *run) error {
 	}
 	if r := e.runs[id]; r != nil {
 		r.again = true
+		if owned != nil {
+			r.next = owned
+		}
 		<-e.slots
+		if owned != nil {
+			return nil
+		}
 		return errBusy
 	}
 	r := owned
@@ -344,7 +350,11 @@ func (e *Engine) drive(r *run) {
 			}
 			return
 		}
-		r = newRun(e, r.id)
+		if r.next != nil {
+			r = r.next
+		} else {
+			r = newRun(e, r.id)
+		}
 		e.runs[r.id] = r
 		e.mu.Unlock()
 	}

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,9 +38,16 @@ type hub struct {
 }
 
 type hubPart struct {
-	mu     sync.Mutex
-	topics map[string]*topic
-	closed bool
+	mu      sync.Mutex
+	topics  map[string]*topic
+	waiters map[string][]*waiter
+	closed  bool
+}
+
+// waiter waits for one row. It is woken once, not for each event on the way there.
+type waiter struct {
+	until func(*Row) bool
+	found chan *Row // gets the row, or is closed with the hub
 }
 
 // topic is the bounded ring of one watched saga.
@@ -47,7 +55,6 @@ type topic struct {
 	events   []Event
 	base     int           // position of events[0]
 	logged   int64         // newest stored transition in the ring
-	row      *Row          // newest row stored here; never changed
 	wake     chan struct{} // closed when events come
 	watchers int
 }
@@ -56,6 +63,7 @@ func newHub(size int) *hub {
 	h := &hub{size: size, seed: maphash.MakeSeed()}
 	for i := range h.parts {
 		h.parts[i].topics = map[string]*topic{}
+		h.parts[i].waiters = map[string][]*waiter{}
 	}
 	return h
 }
@@ -106,14 +114,30 @@ func (h *hub) from(id string, pos int) ([]Event, int, <-chan struct{}, error) {
 	return events, t.base + len(t.events), t.wake, nil
 }
 
-// latest returns the newest row stored here since the first watcher came, or nil.
-func (h *hub) latest(id string) *Row {
+// wait adds a waiter and returns how to take it away.
+func (h *hub) wait(id string, w *waiter) (forget func()) {
 	p := h.lock(id)
 	defer p.mu.Unlock()
-	if t := p.topics[id]; t != nil {
-		return t.row
+	if p.closed {
+		close(w.found)
+		return func() {}
 	}
-	return nil
+	p.waiters[id] = append(p.waiters[id], w)
+	return func() {
+		p := h.lock(id)
+		defer p.mu.Unlock()
+		p.drop(id, func(o *waiter) bool { return o == w })
+	}
+}
+
+// drop removes the waiters of a saga for which gone is true.
+func (p *hubPart) drop(id string, gone func(*waiter) bool) {
+	left := slices.DeleteFunc(p.waiters[id], gone)
+	if len(left) == 0 {
+		delete(p.waiters, id)
+		return
+	}
+	p.waiters[id] = left
 }
 
 // watched reports whether anybody watches the saga.
@@ -136,11 +160,19 @@ func (h *hub) publish(ev Event) {
 func (h *hub) committed(row *Row) {
 	p := h.lock(row.ID)
 	defer p.mu.Unlock()
+	if p.waiters[row.ID] != nil {
+		p.drop(row.ID, func(w *waiter) bool {
+			if !w.until(row) {
+				return false
+			}
+			w.found <- row.Clone()
+			return true
+		})
+	}
 	t := p.topics[row.ID]
 	if t == nil {
 		return
 	}
-	t.row = row
 	for _, l := range row.Log {
 		if l.Seq > t.logged {
 			t.logged = l.Seq
@@ -174,6 +206,12 @@ func (h *hub) close() {
 		p := &h.parts[i]
 		p.mu.Lock()
 		p.closed = true
+		for _, ws := range p.waiters {
+			for _, w := range ws {
+				close(w.found)
+			}
+		}
+		clear(p.waiters)
 		for _, t := range p.topics {
 			close(t.wake)
 			t.wake = make(chan struct{})

@@ -28,11 +28,12 @@ type Options struct {
 	Poll time.Duration
 	// Hold is the longest backoff that is waited for in memory; longer ones are stored as a due time. Default 2 s.
 	Hold time.Duration
-	// MaxRunning bounds the sagas in flight. Default 128.
+	// MaxRunning bounds the sagas in flight. Default 256.
 	MaxRunning int
 	// PerSaga bounds the calls in flight of one saga. Default 16.
 	PerSaga int
-	// PerParticipant bounds the calls in flight to one participant. Default 64.
+	// PerParticipant bounds the calls in flight to one participant. Default 256: fewer
+	// than MaxRunning would keep participants from grouping their commits.
 	PerParticipant int
 	// MaxClaims is after how many claims without a record a saga is parked. Default 5.
 	MaxClaims int
@@ -64,9 +65,9 @@ func (o Options) withDefaults() Options {
 	def(&o.Lease, 30*time.Second)
 	def(&o.Poll, time.Second)
 	def(&o.Hold, 2*time.Second)
-	num(&o.MaxRunning, 128)
+	num(&o.MaxRunning, 256)
 	num(&o.PerSaga, 16)
-	num(&o.PerParticipant, 64)
+	num(&o.PerParticipant, 256)
 	num(&o.MaxClaims, 5)
 	num(&o.WatchRing, 256)
 	if o.Instance == "" {

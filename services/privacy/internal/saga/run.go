@@ -23,7 +23,8 @@ type run struct {
 	id     string
 	plan   *plan
 	row    *Row // as stored; only the run's own goroutine touches it
-	again  bool // guarded by Engine.mu
+	again  bool // look once more behind this run; guarded by Engine.mu
+	next   *run // the run to look with, if it is there already; guarded by Engine.mu
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	span   trace.Span
@@ -50,6 +51,12 @@ func newRun(e *Engine, id string) *run {
 	return r
 }
 
+// abandon ends a run that never began.
+func (r *run) abandon(err error) {
+	r.endSegment(err)
+	r.cancel(err)
+}
+
 // drive claims the saga if it is not owned yet and runs it as far as it goes.
 func (r *run) drive() {
 	defer r.cancel(nil)
@@ -57,6 +64,8 @@ func (r *run) drive() {
 	r.endSegment(err)
 	switch {
 	case err == nil || errors.Is(err, errBusy):
+	case errors.Is(err, errBroken):
+		r.e.opts.Log.Error("saga engine broke", "saga", r.id)
 	case errors.Is(err, errFenced) || errors.Is(err, errLease):
 		r.e.opts.Log.Warn("saga run lost its claim", "saga", r.id)
 	case r.e.ctx.Err() == nil:

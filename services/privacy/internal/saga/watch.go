@@ -32,8 +32,6 @@ type watcher struct {
 	seq   int64
 	ended bool
 	yield func(Event, error) bool
-	// loaded, if set, is told every row the watcher loads; true ends the watch.
-	loaded func(*Row) bool
 }
 
 func (w *watcher) watch(ctx context.Context) error {
@@ -91,9 +89,6 @@ func (w *watcher) catchUp(ctx context.Context, row *Row) error {
 		}
 		row = stored
 	}
-	if w.loaded != nil && w.loaded(row) {
-		return errEnough
-	}
 	for _, l := range row.Log {
 		if err := w.deliver(l.event(w.id)); err != nil {
 			return err
@@ -119,28 +114,37 @@ func (w *watcher) deliver(ev Event) error {
 
 // Await returns the row as soon as until says yes to it; nil waits until the
 // saga has ended or is parked. It returns the newest row when the saga has
-// ended without that, and an error like Watch's.
+// ended without that, and ErrNotFound, ErrClosed, the store's error or the
+// context's. The function must be quick and only look.
 func (e *Engine) Await(ctx context.Context, id string, until func(*Row) bool) (*Row, error) {
 	if until == nil {
 		until = func(r *Row) bool { return r.State == StateParked }
 	}
-	var found *Row
-	look := func(row *Row) bool {
-		if row != nil && (row.State.Ended() || until(row)) {
-			found = row.Clone()
+	w := &waiter{until: func(r *Row) bool { return r.State.Ended() || until(r) }, found: make(chan *Row, 1)}
+	defer e.hub.wait(id, w)()
+	timer := time.NewTimer(e.opts.Poll)
+	defer timer.Stop()
+	for row := e.live(id); ; row = nil {
+		if row == nil {
+			stored, err := e.store.Load(ctx, id)
+			if err != nil && !errors.Is(err, ErrUnavailable) {
+				return nil, err
+			}
+			row = stored
 		}
-		return found != nil
-	}
-	for {
-		w := &watcher{e: e, id: id, loaded: look}
-		// A row stored here is at least as new as the event that tells of it.
-		w.yield = func(ev Event, _ error) bool { return ev.Transient || !look(e.hub.latest(id)) }
-		err := w.watch(ctx)
-		if found != nil {
-			return found, nil
+		if row != nil && w.until(row) {
+			return row.Clone(), nil
 		}
-		if err != nil && !errors.Is(err, ErrSlow) {
-			return nil, err
+		timer.Reset(e.opts.Poll)
+		select {
+		case row, ok := <-w.found:
+			if !ok {
+				return nil, ErrClosed
+			}
+			return row, nil
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }

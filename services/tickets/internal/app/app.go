@@ -173,3 +173,16 @@ func create[T any](ctx context.Context, a *App, n creating[T]) (*T, error) {
 	}
 	return v, nil
 }
+
+// unmade returns docstore.ErrExists when an earlier try under the same key has
+// already written the thing, so that nothing is prepared for it again.
+func unmade[T any](ctx context.Context, c Caller, t Table[T], id int64) error {
+	_, err := t.Mark(ctx, c.Account, id)
+	if err == nil {
+		return docstore.ErrExists
+	}
+	if errors.Is(err, docstore.ErrNotFound) {
+		return nil
+	}
+	return storeFault(err)
+}

@@ -65,25 +65,35 @@ func (a *App) CreateNote(ctx context.Context, c Caller, ticketID int64, in *tick
 func (a *App) converse(ctx context.Context, c Caller, ticketID int64, method string, key Key, files []int64,
 	make func(context.Context, *ticket.Ticket) (*ticket.Conversation, error)) (*ConversationView, error) {
 	var draft *ticket.Conversation
-	prepare := func(ctx context.Context) (int64, error) {
+	prepare := func(ctx context.Context) error {
 		t, err := load(ctx, a, c, "ticket", a.Tickets, ticketID)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if t.Frozen() {
-			return 0, notAllowed()
+			return notAllowed()
 		}
 		if draft, err = make(ctx, t); err != nil {
-			return 0, err
+			return err
 		}
 		draft.Account, draft.Owner, draft.TicketID, draft.HasFiles = c.Account, t.Owner, ticketID, len(files) > 0
-		return t.Owner, a.canAdopt(ctx, c, adoption{owner: t.Owner, ticketID: ticketID, files: files, purpose: ring.Write})
+		return nil
 	}
 	work := idem.Work[*ticket.Conversation]{
-		Owner: prepare,
+		Owner: func(ctx context.Context) (int64, error) {
+			if err := prepare(ctx); err != nil {
+				return 0, err
+			}
+			return draft.Owner, a.canAdopt(ctx, c, adoption{owner: draft.Owner, ticketID: ticketID, files: files, purpose: ring.Write})
+		},
 		Create: func(ctx context.Context, s idem.Slot) (*ticket.Conversation, error) {
+			if s.Resumed {
+				if err := unmade(ctx, c, a.Conversations, s.ID); err != nil {
+					return nil, err
+				}
+			}
 			if draft == nil {
-				if _, err := prepare(ctx); err != nil {
+				if err := prepare(ctx); err != nil {
 					return nil, err
 				}
 			}
@@ -108,13 +118,13 @@ func (a *App) insertConversation(ctx context.Context, c Caller, v ticket.Convers
 	v.UpdatedAt = v.CreatedAt
 	v.Body = richtext.Normal(v.Body)
 	v.Text = richtext.Text(v.Body)
-	ad := adoption{owner: v.Owner, ticketID: v.TicketID, conversationID: v.ID, files: files, purpose: ring.Write}
+	ad := adoption{owner: v.Owner, ticketID: v.TicketID, conversationID: v.ID, files: files, purpose: ring.Write, resumed: s.Resumed}
 	if err := a.adopt(ctx, c, ad); err != nil {
 		return nil, err
 	}
 	err := a.Conversations.Insert(ctx, ring.Write, &v)
 	if err != nil && !errors.Is(err, docstore.ErrExists) {
-		a.abandon(ctx, c, ad)
+		a.abandon(ctx, c, ad, err)
 		return nil, a.refuse(ctx, err, "ticket", c.Account, v.TicketID, v.Owner)
 	}
 	return &v, err

@@ -29,24 +29,31 @@ type TicketView struct {
 // CreateTicket makes a ticket, and a contact of a requester whose address nobody has.
 func (a *App) CreateTicket(ctx context.Context, c Caller, in *ticket.Input, key Key) (*TicketView, error) {
 	var who *asker
-	prepare := func(ctx context.Context) (int64, error) {
+	prepare := func(ctx context.Context) error {
 		in.Fold()
 		if err := invalid(in.Check()); err != nil {
-			return 0, err
+			return err
 		}
 		found, err := a.requester(ctx, c, in)
-		if err != nil {
-			return 0, err
-		}
 		who = &found
-		return who.id, a.canAdopt(ctx, c, adoption{owner: who.id, files: in.Files, purpose: who.purpose})
+		return err
 	}
 	work := idem.Work[*ticket.Ticket]{
-		Owner: prepare,
+		Owner: func(ctx context.Context) (int64, error) {
+			if err := prepare(ctx); err != nil {
+				return 0, err
+			}
+			return who.id, a.canAdopt(ctx, c, adoption{owner: who.id, files: in.Files, purpose: who.purpose})
+		},
 		NewID: func(ctx context.Context) (int64, error) { return a.Ring.NextTicket(ctx, c.Account) },
 		Create: func(ctx context.Context, s idem.Slot) (*ticket.Ticket, error) {
+			if s.Resumed {
+				if err := unmade(ctx, c, a.Tickets, s.ID); err != nil {
+					return nil, err
+				}
+			}
 			if who == nil {
-				if _, err := prepare(ctx); err != nil {
+				if err := prepare(ctx); err != nil {
 					return nil, err
 				}
 			}
@@ -67,13 +74,13 @@ func (a *App) insertTicket(ctx context.Context, c Caller, in *ticket.Input, who 
 	t.Account, t.ID, t.Owner, t.Mark, t.Spam = c.Account, s.ID, who.id, s.Mark, who.spam
 	describe(t, in.Description)
 	t.HasFiles = len(in.Files) > 0
-	ad := adoption{owner: who.id, ticketID: s.ID, files: in.Files, purpose: who.purpose}
+	ad := adoption{owner: who.id, ticketID: s.ID, files: in.Files, purpose: who.purpose, resumed: s.Resumed}
 	if err := a.adopt(ctx, c, ad); err != nil {
 		return nil, err
 	}
 	err := a.Tickets.Insert(ctx, who.purpose, t)
 	if err != nil && !errors.Is(err, docstore.ErrExists) {
-		a.abandon(ctx, c, ad)
+		a.abandon(ctx, c, ad, err)
 		return nil, a.refuse(ctx, err, "ticket", c.Account, s.ID, who.id)
 	}
 	return t, err

@@ -98,12 +98,6 @@ func (t *Table[T, D, PT, PD]) Get(ctx context.Context, p ring.Purpose, account, 
 	return t.value(d), nil
 }
 
-// GetMany reads values in the order asked; missing and fenced ones are left out.
-func (t *Table[T, D, PT, PD]) GetMany(ctx context.Context, p ring.Purpose, account int64, ids []int64) ([]*T, error) {
-	docs, err := t.docs.GetMany(ctx, p, account, ids)
-	return t.values(docs), err
-}
-
 // Owner reads whose a value is, whatever fences stand.
 func (t *Table[T, D, PT, PD]) Owner(ctx context.Context, account, id int64) (int64, error) {
 	d, err := t.clear(ctx, account, id)

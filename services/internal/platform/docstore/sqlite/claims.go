@@ -43,7 +43,7 @@ func (b *backend) GetClaim(ctx context.Context, account int64, hash []byte, void
 	found := false
 	err = b.read(ctx, false, func(c *sqlite.Conn) error {
 		return each(c, `SELECT c.subject, c.at FROM claims c LEFT JOIN ring r ON r.account=c.account AND r.subject=c.subject
-			WHERE c.account=? AND c.hash=? AND ifnull(r.modes, 0) & ? = 0`, func(s *sqlite.Stmt) error {
+			WHERE c.account=+? AND c.hash=+? AND ifnull(r.modes, 0) & ? = 0`, func(s *sqlite.Stmt) error {
 			found = true
 			cl = docstore.Claim{Account: account, Hash: hash, Subject: s.ColumnInt64(0), At: s.ColumnInt64(1)}
 			return nil

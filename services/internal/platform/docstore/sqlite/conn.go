@@ -168,11 +168,16 @@ func ported(ctx context.Context, err error) error {
 // read lends a reader to f. slow makes the context interrupt the statement;
 // point reads end by themselves sooner than that pays.
 func (b *backend) read(ctx context.Context, slow bool, f func(*sqlite.Conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	var c *sqlite.Conn
 	select {
 	case c = <-b.readers:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-b.closed:
+		return errClosed
 	}
 	if slow && ctx.Done() != nil {
 		c.SetInterrupt(ctx.Done())

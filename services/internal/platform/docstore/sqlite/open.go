@@ -40,7 +40,8 @@ type backend struct {
 	lock    *os.File
 	w       *writer
 	readers chan *sqlite.Conn
-	count   int
+	made    int // readers, of which some may be lent
+	closed  chan struct{}
 	commits atomic.Int64
 
 	mu     sync.RWMutex
@@ -62,7 +63,7 @@ func Open(ctx context.Context, path string, o Options) (docstore.Backend, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{lock: lock, readers: make(chan *sqlite.Conn, o.Readers), count: o.Readers, tables: map[string]*table{}}
+	b := &backend{lock: lock, readers: make(chan *sqlite.Conn, o.Readers), closed: make(chan struct{}), tables: map[string]*table{}}
 	if err := b.connect(path, o); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -117,6 +118,7 @@ func (b *backend) connect(path string, o Options) error {
 			return err
 		}
 		b.readers <- r
+		b.made++
 	}
 	return nil
 }
@@ -199,7 +201,8 @@ func (b *backend) Commits() int64 { return b.commits.Load() }
 func (b *backend) Close() error {
 	var errs []error
 	b.once.Do(func() {
-		for range len(b.readers) + b.busy() {
+		close(b.closed)
+		for range b.made {
 			errs = append(errs, (<-b.readers).Close())
 		}
 		if b.w != nil {
@@ -208,12 +211,4 @@ func (b *backend) Close() error {
 		errs = append(errs, b.lock.Close())
 	})
 	return errors.Join(errs...)
-}
-
-// busy is how many readers are at work; none while Open has not made them all.
-func (b *backend) busy() int {
-	if b.w == nil || !b.w.started {
-		return 0
-	}
-	return b.count - len(b.readers)
 }

@@ -77,7 +77,7 @@ func newTable(dt *docstore.Table) *table {
 	}
 	for i := range t.getSQL {
 		t.getSQL[i] = "SELECT " + t.selectList(i == 1) + ", r.modes FROM " + t.name + " t INDEXED BY i_" + dt.Name + "__id" +
-			" CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=? AND t.id=?"
+			" CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=+? AND t.id=+?"
 	}
 	cols := slices.Concat(dataColumns, t.fieldColumns(), []string{"clear", "sealed", "body"})
 	t.insert = "INSERT INTO " + t.name + " (" + strings.Join(cols, ",") + ") VALUES (" + marks(len(cols)) + ") ON CONFLICT DO NOTHING"

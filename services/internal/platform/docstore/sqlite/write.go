@@ -154,7 +154,7 @@ func (t *table) updateArgs(w *docstore.Write, doc int64) []any {
 // current finds a document for a write: its row and owner. rev 0 takes any.
 func (t *table) current(c *sqlite.Conn, account, id, rev int64, forbidden ring.Mode) (doc, own int64, err error) {
 	err = docstore.ErrNotFound
-	serr := each(c, "SELECT t.doc, t.owner, t.rev, r.modes FROM "+t.name+" t CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=? AND t.id=?",
+	serr := each(c, "SELECT t.doc, t.owner, t.rev, r.modes FROM "+t.name+" t CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=+? AND t.id=+?",
 		func(s *sqlite.Stmt) error {
 			doc, own, err = s.ColumnInt64(0), s.ColumnInt64(1), nil
 			switch {

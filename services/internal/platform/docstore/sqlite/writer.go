@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"zombiezen.com/go/sqlite"
@@ -24,6 +25,8 @@ type job struct {
 	run func(*sqlite.Conn) error
 	// multi says that run has more than one statement that writes.
 	multi bool
+	// alone says that run must not stand in a transaction.
+	alone bool
 	state atomic.Int32
 	err   error
 	done  chan struct{}
@@ -65,10 +68,18 @@ func (w *writer) close() error {
 // do queues a job and waits for its commit. A context that ends before the job
 // began takes it back; after that the outcome is waited for, so it is always known.
 func (w *writer) do(ctx context.Context, multi bool, run func(*sqlite.Conn) error) error {
+	return w.submit(ctx, &job{run: run, multi: multi, done: make(chan struct{})})
+}
+
+// alone runs a job outside any transaction.
+func (w *writer) alone(ctx context.Context, run func(*sqlite.Conn) error) error {
+	return w.submit(ctx, &job{run: run, alone: true, done: make(chan struct{})})
+}
+
+func (w *writer) submit(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{run: run, multi: multi, done: make(chan struct{})}
 	select {
 	case w.queue <- j:
 	case <-ctx.Done():
@@ -135,7 +146,7 @@ func (w *writer) gather(jobs []*job) []*job {
 	return live
 }
 
-// runAll runs jobs in one transaction, or each by itself when that fails.
+// runAll runs what was gathered.
 func (w *writer) runAll(jobs []*job) {
 	switch {
 	case len(jobs) == 0:
@@ -146,6 +157,20 @@ func (w *writer) runAll(jobs []*job) {
 		if jobs[0].err == nil {
 			w.commits.Add(1)
 		}
+		return
+	}
+	shared := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.alone })
+	for _, j := range jobs {
+		if j.alone {
+			j.err = j.run(w.conn)
+		}
+	}
+	w.shared(shared)
+}
+
+// shared runs jobs in one transaction, or each by itself when that fails.
+func (w *writer) shared(jobs []*job) {
+	if len(jobs) == 0 {
 		return
 	}
 	if err := w.together(jobs); err == nil || len(jobs) == 1 {

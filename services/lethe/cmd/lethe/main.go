@@ -1,0 +1,38 @@
+// Command lethe runs all services in one process and is the operator's command
+// line; lethe --help lists its commands.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lethe-desk/lethe/services/lethe/internal/cli"
+	"github.com/lethe-desk/lethe/services/lethe/internal/suite"
+)
+
+// version is set by the build.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Main(ctx, os.Args[1:], cli.Env{Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Up: up, RotateKeys: rotate})
+	stop()
+	os.Exit(code)
+}
+
+func up(ctx context.Context, u cli.Up, ready func(cli.Ready)) error {
+	c := suite.Config{
+		Dir: u.Data, HTTPAddr: u.HTTP, GRPCPortBase: u.GRPCPortBase, AdminKey: u.AdminKey, AdminKeyFile: u.AdminKeyFile,
+		MasterKey: u.MasterKey, TraceFile: u.TraceFile, OTLPEndpoint: u.OTLPEndpoint, LogFile: u.LogFile,
+		Reflection: u.Reflection, RateLimit: u.RateLimit, Version: version,
+	}
+	return suite.Run(ctx, c, func(a suite.Addresses) {
+		ready(cli.Ready{HTTP: a.HTTP, GRPC: a.GRPC, AdminKeyFile: a.AdminKeyFile})
+	})
+}
+
+func rotate(ctx context.Context, r cli.Rotate, step func(string)) error {
+	return suite.RotateKeys(ctx, suite.Config{Dir: r.Data, MasterKey: r.MasterKey}, step)
+}

@@ -1,0 +1,86 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+)
+
+// spansOf returns the spans of a trace.
+func (d *desk) spansOf(traceID string) tracetest.SpanStubs {
+	var out tracetest.SpanStubs
+	for _, s := range d.spans.GetSpans() {
+		if s.SpanContext.TraceID().String() == traceID {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// One saga is one trace: from the gateway through privacy into every
+// participant, and across a restart by links.
+func TestSagaIsOneTrace(t *testing.T) {
+	d := newDesk(t)
+	p := d.populate("anna", 2)
+	_, saga := d.request("erasure", p.contact)
+	traceID := fmt.Sprint(saga["trace_id"])
+	d.stop()
+	spans := d.spansOf(traceID)
+	byID := map[string]tracetest.SpanStub{}
+	names := map[string]int{}
+	for _, s := range spans {
+		byID[s.SpanContext.SpanID().String()] = s
+		names[s.Name]++
+	}
+	roots := 0
+	for _, s := range spans {
+		if !s.Parent.IsValid() {
+			roots++
+			if !strings.HasPrefix(s.Name, http.MethodPost+" ") {
+				t.Errorf("the root span is %q", s.Name)
+			}
+			continue
+		}
+		if _, ok := byID[s.Parent.SpanID().String()]; !ok {
+			t.Errorf("the parent of %q is missing", s.Name)
+		}
+	}
+	if roots != 1 {
+		t.Errorf("%d root spans of one trace: %v", roots, names)
+	}
+	for _, want := range []string{
+		"POST /api/v2/privacy/requests", "lethe.privacy.v1.PrivacyService/CreateRequest",
+		"saga.create", "saga.segment", "saga.step",
+		"lethe.participant.v1.PersonalDataService/Fence", "lethe.participant.v1.PersonalDataService/Destroy",
+		"lethe.participant.v1.PersonalDataService/Sweep", "lethe.participant.v1.PersonalDataService/CountHoldings",
+	} {
+		if names[want] == 0 {
+			t.Errorf("no span %q in %v", want, names)
+		}
+	}
+	// Every step of the saga has a span of its own below a segment.
+	for _, s := range saga["steps"].([]any) {
+		name := fmt.Sprint(s.(object)["name"])
+		if !hasStep(spans, byID, name) {
+			t.Errorf("step %s has no span below a segment", name)
+		}
+	}
+}
+
+func hasStep(spans tracetest.SpanStubs, byID map[string]tracetest.SpanStub, step string) bool {
+	for _, s := range spans {
+		if s.Name != "saga.step" || byID[s.Parent.SpanID().String()].Name != "saga.segment" {
+			continue
+		}
+		for _, a := range s.Attributes {
+			if string(a.Key) == "saga.step" && a.Value.AsString() == step {
+				return true
+			}
+		}
+	}
+	return false
+}
+
