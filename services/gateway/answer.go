@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/lethe-desk/lethe/services/internal/platform/header"
 	"github.com/lethe-desk/lethe/services/internal/platform/page"
 	"github.com/lethe-desk/lethe/services/internal/platform/wire"
 	"google.golang.org/protobuf/proto"
@@ -41,6 +43,9 @@ func (g *Gateway) succeed(ctx context.Context, w http.ResponseWriter, response p
 	}
 	if c.route.More != nil && m.ProtoReflect().Get(c.route.More).Bool() {
 		w.Header().Set("Link", c.next())
+	}
+	if md, ok := runtime.ServerMetadataFromContext(ctx); ok && len(md.HeaderMD.Get(header.Replayed)) > 0 {
+		w.Header().Set("Idempotency-Replayed", "true")
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(c.answer)))
 	w.WriteHeader(status)

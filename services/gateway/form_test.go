@@ -40,7 +40,7 @@ func (w *world) postForm(method, path string, parts ...string) reply {
 	if err := m.Close(); err != nil {
 		w.t.Fatal(err)
 	}
-	req, err := http.NewRequest(method, w.url+path, &b)
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, &b)
 	if err != nil {
 		w.t.Fatal(err)
 	}

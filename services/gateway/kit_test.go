@@ -286,7 +286,7 @@ func start(t *testing.T, change func(*Config)) *world {
 	privacyv1.RegisterPrivacyServiceServer(server, privacyFake{suite: w.suite})
 	checks := health.NewServer()
 	healthv1.RegisterHealthServer(server, checks)
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func (w *world) do(method, path, body string, headers ...string) reply {
 	if body != "" {
 		r = bytes.NewReader([]byte(body))
 	}
-	req, err := http.NewRequest(method, w.url+path, r)
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, r)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestDownloads(t *testing.T) {
 	w.do("GET", "/api/v2/attachments/5/download", "", "Authorization", "").want(t, 401, "*")
 	w.do("PUT", "/api/v2/attachments/5/download", "").want(t, 405, "*")
 	for _, id := range []string{"8", "9"} {
-		req, err := http.NewRequest("GET", w.url+"/api/v2/attachments/"+id+"/download", nil)
+		req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+"/api/v2/attachments/"+id+"/download", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,8 +38,11 @@ const Name = "privacy"
 // DefaultExportTTL is for how long an export is offered.
 const DefaultExportTTL = 7 * 24 * time.Hour
 
-// expireEvery is how often exports whose time is up are looked for.
-const expireEvery = 10 * time.Minute
+// How often exports whose time is up, and requests that were not started, are looked for.
+const (
+	expireEvery  = 10 * time.Minute
+	recoverEvery = time.Minute
+)
 
 // Config is what the service runs with.
 type Config struct {
@@ -145,31 +148,35 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	participantv1.RegisterPersonalDataServiceServer(r, s.participant)
 }
 
-// Start takes up the sagas that were under way and runs new ones, and ends
-// exports whose time is up, until Close.
+// Start takes up the sagas that were under way and runs new ones, starts the
+// requests that are stored without a saga, and ends exports whose time is up, until Close.
 func (s *Service) Start(ctx context.Context) error {
 	if err := s.engine.Start(ctx); err != nil {
 		return fmt.Errorf("start the sagas: %w", err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.wg.Go(func() { s.expire(run) })
+	s.every(run, expireEvery, "exports could not be expired", s.exporter.Expire)
+	s.every(run, recoverEvery, "requests could not be started", s.rpc.App.Recover)
 	return nil
 }
 
-func (s *Service) expire(ctx context.Context) {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		if _, err := s.exporter.Expire(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "exports could not be expired", "error", err)
+// every does something now and then again and again until the context ends.
+func (s *Service) every(ctx context.Context, d time.Duration, failed string, do func(context.Context) (int, error)) {
+	s.wg.Go(func() {
+		tick := time.NewTicker(d)
+		defer tick.Stop()
+		for {
+			if _, err := do(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, failed, "error", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	})
 }
 
 // Ready returns nil when the store answers.

@@ -338,9 +338,10 @@ func TestExportHoldsEverythingAndGoesOnBehindACursor(t *testing.T) {
 		}
 	}
 	d.fence(who, participantv1.Mode_MODE_ERASING, "e")
-	if kinds, _, _ := d.export(who, ""); len(kinds) != 0 {
-		t.Errorf("while erasing: %v", kinds)
-	}
+	stream, err := d.participant.Export(d.privacy, &participantv1.ExportRequest{Subject: subject(who), Scope: participantv1.ExportScope_EXPORT_SCOPE_ACCESS.Enum()})
+	must(t, err)
+	_, err = stream.Recv() // refused, never short
+	reason(t, err, faultv1.Reason_REASON_FENCED)
 }
 
 // export returns the names of the records' messages, their cursors and the files' bytes.

@@ -325,7 +325,14 @@ func (d *desk) erase(id int64) map[string]int64 {
 }
 
 // reason wants a refusal with this reason.
-func reason(t *testing.T, err error, want faultv1.Reason) *fault.Error {
+// reason fails unless the error has that reason.
+func reason(t *testing.T, err error, want faultv1.Reason) {
+	t.Helper()
+	_ = refusal(t, err, want)
+}
+
+// refusal is reason for those who look at the fault as well.
+func refusal(t *testing.T, err error, want faultv1.Reason) *fault.Error {
 	t.Helper()
 	f, ok := fault.As(err)
 	if !ok || f.Reason != want {

@@ -43,7 +43,7 @@ func TestRepeatingAddsNothing(t *testing.T) {
 	_, err = d.reply(other.GetId(), reply, "file-1")
 	reason(t, err, faultv1.Reason_REASON_KEY_REUSED) // the same body on another ticket
 	_, err = d.create(&ticketsv1.TicketInput{Email: str("b@example.org")}, "file-1")
-	f := reason(t, err, faultv1.Reason_REASON_KEY_REUSED)
+	f := refusal(t, err, faultv1.Reason_REASON_KEY_REUSED)
 	equal(t, "kind", f.Kind, fault.KindConflict)
 	equal(t, "tickets", len(d.list(&ticketsv1.ListTicketsRequest{})), 2)
 	_, err = d.create(in, string(make([]byte, 256)))
@@ -179,7 +179,7 @@ func TestRepeatAfterAnErasure(t *testing.T) {
 		d.erase(who)
 		d.people.forget(1, who)
 		_, err = d.create(in, "row-1")
-		f := reason(t, err, faultv1.Reason_REASON_ALREADY_DONE)
+		f := refusal(t, err, faultv1.Reason_REASON_ALREADY_DONE)
 		if f.Kind != fault.KindExists || f.Violations[0].Field != "idempotency_key" || f.Violations[0].Info["id"] != 1 {
 			t.Errorf("%+v", f)
 		}

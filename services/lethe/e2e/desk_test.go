@@ -17,7 +17,6 @@ import (
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/suite"
 )
@@ -31,14 +30,14 @@ type desk struct {
 	log   string
 	base  string
 	suite *suite.Suite
-	spans *tracetest.InMemoryExporter
+	spans *spanLog
 	addrs suite.Addresses
 }
 
 // open starts a suite in a folder; it is stopped with the test unless stop was called.
 func open(t *testing.T, dir string) *desk {
 	t.Helper()
-	d := &desk{t: t, dir: dir, log: filepath.Join(filepath.Dir(dir), "suite.log"), spans: tracetest.NewInMemoryExporter()}
+	d := &desk{t: t, dir: dir, log: filepath.Join(filepath.Dir(dir), "suite.log"), spans: &spanLog{}}
 	s, err := suite.New(t.Context(), suite.Config{
 		Dir: dir, HTTPAddr: "127.0.0.1:0", GRPCPortBase: 0, AdminKey: adminKey,
 		LogFile: d.log, TraceFile: filepath.Join(filepath.Dir(dir), "spans.jsonl"),
@@ -236,7 +235,7 @@ func (d *desk) snapshot(p *person) map[string]string {
 	paths := append([]string{"/api/v2/contacts/" + p.contact, "/api/v2/contacts?email=" + p.email, "/api/v2/tickets?requester_id=" + p.contact + "&per_page=100"}, p.own...)
 	for _, path := range paths {
 		status, body := d.do(http.MethodGet, path, "", nil)
-		out[path] = fmt.Sprintf("%d %s", status, body)
+		out[path] = fmt.Sprintf("%d %s", status, bytes.ReplaceAll(body, []byte(d.base), nil)) // the port changes with each start
 	}
 	return out
 }
@@ -246,7 +245,12 @@ func same(t *testing.T, what string, before, after map[string]string) {
 	t.Helper()
 	for path, want := range before {
 		if got := after[path]; got != want {
-			t.Errorf("%s: GET %s changed:\n before %s\n after  %s", what, path, want, got)
+			at := 0
+			for at < min(len(got), len(want)) && got[at] == want[at] {
+				at++
+			}
+			from := max(0, at-40)
+			t.Errorf("%s: GET %s changed:\n before …%.120s\n after  …%.120s", what, path, want[min(from, len(want)):], got[min(from, len(got)):])
 		}
 	}
 }

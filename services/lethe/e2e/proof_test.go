@@ -22,7 +22,7 @@ func found(t *testing.T, needles []string, paths ...string) map[string]string {
 		t.Fatal(err)
 	}
 	hits := map[string]string{}
-	result, err := set.Paths(t.Context(), paths, scan.Options{}, func(f scan.Finding) { hits[needles[f.Needle]] = f.Path })
+	result, err := set.Paths(t.Context(), paths, scan.Options{}, func(f scan.Finding) { hits[needles[f.Needle-1]] = f.Path })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,18 +1,38 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// spansOf returns the spans of a trace.
-func (d *desk) spansOf(traceID string) tracetest.SpanStubs {
+// spanLog keeps every span it is given, also beyond its shutdown.
+type spanLog struct {
+	mu    sync.Mutex
+	spans tracetest.SpanStubs
+}
+
+func (l *spanLog) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spans = append(l.spans, tracetest.SpanStubsFromReadOnlySpans(spans)...)
+	return nil
+}
+
+func (l *spanLog) Shutdown(context.Context) error { return nil }
+
+// of returns the spans of a trace.
+func (l *spanLog) of(traceID string) tracetest.SpanStubs {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var out tracetest.SpanStubs
-	for _, s := range d.spans.GetSpans() {
+	for _, s := range l.spans {
 		if s.SpanContext.TraceID().String() == traceID {
 			out = append(out, s)
 		}
@@ -28,7 +48,7 @@ func TestSagaIsOneTrace(t *testing.T) {
 	_, saga := d.request("erasure", p.contact)
 	traceID := fmt.Sprint(saga["trace_id"])
 	d.stop()
-	spans := d.spansOf(traceID)
+	spans := d.spans.of(traceID)
 	byID := map[string]tracetest.SpanStub{}
 	names := map[string]int{}
 	for _, s := range spans {
@@ -83,4 +103,3 @@ func hasStep(spans tracetest.SpanStubs, byID map[string]tracetest.SpanStub, step
 	}
 	return false
 }
-

@@ -43,6 +43,8 @@ type Caller struct {
 	Bucket string
 	// Exempt says that calls are not counted.
 	Exempt bool
+	// Operator says that calls are not counted when they say they are an operator's.
+	Operator bool
 }
 
 type mac [sha256.Size]byte
@@ -145,7 +147,9 @@ func (k *Keys) bearer(token string) (Caller, error) {
 
 func callerOf(token string, account int64, role authn.Role) Caller {
 	exempt := role == authn.RoleService || role == authn.RoleInstallation
-	return Caller{Token: token, Bucket: strconv.FormatInt(account, 10), Exempt: exempt}
+	return Caller{
+		Token: token, Bucket: strconv.FormatInt(account, 10), Exempt: exempt, Operator: role == authn.RoleAdmin,
+	}
 }
 
 func (k *Keys) sum(s string) (m mac) {

@@ -99,7 +99,7 @@ func Of(service string) ([]*Route, error) {
 }
 
 func fromRule(md protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*Route, error) {
-	verb, template := "", ""
+	var verb, template string
 	switch p := rule.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
 		verb, template = http.MethodGet, p.Get

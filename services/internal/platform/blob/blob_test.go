@@ -432,7 +432,7 @@ func TestManyAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer w.Abort()
+			defer func() { ok(t, w.Abort()) }()
 			if _, err := w.Write(content); err != nil {
 				t.Error(err)
 			}

@@ -197,7 +197,7 @@ func (s source) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.r.in.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.r.broken = err
 	}
 	return n, err

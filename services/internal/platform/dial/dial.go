@@ -22,11 +22,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // clients watch the servers' health
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // The defaults of a client.
@@ -66,7 +68,7 @@ type Conn struct {
 
 // Close ends the connection and its calls.
 func (c *Conn) Close() error {
-	if err := c.ClientConn.Close(); err != nil && !errors.Is(err, grpc.ErrClientConnClosing) {
+	if err := c.ClientConn.Close(); err != nil && status.Code(err) != codes.Canceled {
 		return fmt.Errorf("close connection: %w", err)
 	}
 	return nil

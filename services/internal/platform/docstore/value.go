@@ -30,10 +30,7 @@ type Value struct {
 // IntValue returns n as a Value.
 func IntValue(n int64) Value { return Value{Kind: Int, Int: n} }
 
-var (
-	timeType  = reflect.TypeFor[time.Time]()
-	bytesType = reflect.TypeFor[[]byte]()
-)
+var timeType = reflect.TypeFor[time.Time]()
 
 // Millis is the stored form of a time: milliseconds since 1970, rounded down.
 func Millis(t time.Time) int64 { return t.UnixMilli() }

@@ -29,8 +29,11 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/header"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -260,6 +263,10 @@ func again[T any](ctx context.Context, w Work[T], id int64) (T, error) {
 	if errors.Is(err, docstore.ErrNotFound) || errors.Is(err, docstore.ErrFenced) ||
 		fault.Is(err, fault.KindNotFound) || fault.Has(err, faultv1.Reason_REASON_RESTRICTED) || fault.Has(err, faultv1.Reason_REASON_FENCED) {
 		return v, AlreadyDone(id)
+	}
+	if err == nil {
+		// Outside of a gRPC call there is nobody to tell, and that is no error.
+		_ = grpc.SetHeader(ctx, metadata.Pairs(header.Replayed, "true"))
 	}
 	return v, err
 }

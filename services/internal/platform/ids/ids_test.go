@@ -38,7 +38,7 @@ func TestSagaSortsByTime(t *testing.T) {
 			t.Fatalf("%q is not before %q", a, b)
 		}
 	})
-	if Saga() == Saga() {
+	if a, b := Saga(), Saga(); a == b {
 		t.Fatal("two sagas with one id")
 	}
 }

@@ -83,8 +83,7 @@ func Open(ctx context.Context, o Options) (*File, error) {
 		cache: newKeyCache(o.Cache), wraps: wrapCache{keys: map[int64]*Key{}},
 	}
 	if err := f.open(ctx); err != nil {
-		f.closeFiles()
-		return nil, err
+		return nil, errors.Join(err, f.closeFiles())
 	}
 	return f, nil
 }

@@ -156,7 +156,7 @@ func TestCrashInFinishRotation(t *testing.T) {
 	d.close(f)
 	old := masterBytes(t, d.master)[0]
 	act := func(d *desk, h *Hooks) error { return FinishRotation(d.master, WithHooks(h)) }
-	met := enumerate(t, d, act, func(d *desk, err error) {
+	met := enumerate(t, d, act, func(d *desk, _ error) {
 		must(t, 0, FinishRotation(d.master))
 		b, err := os.ReadFile(d.master)
 		if bytes.Contains(must(t, b, err), old[16:]) {
@@ -247,7 +247,7 @@ func TestCrashInOpenMaster(t *testing.T) {
 		_, err := OpenMaster(d.master, WithHooks(h))
 		return err
 	}
-	met := enumerate(t, d, act, func(d *desk, err error) {
+	met := enumerate(t, d, act, func(d *desk, _ error) {
 		m, err := OpenMaster(d.master)
 		if err != nil {
 			t.Fatal(err)

@@ -192,7 +192,7 @@ func TestMetricsDropUnlistedAttributes(t *testing.T) {
 	c.Add(context.Background(), 2, metric.WithAttributes(attribute.String("email", canary), attribute.String(KeyKind, "a")))
 	tel.Logger.Info("x", "bad", 1)
 	rec := httptest.NewRecorder()
-	tel.MetricsHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	tel.MetricsHandler().ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	text := rec.Body.String()
 	if strings.Contains(text, canary) || !strings.Contains(text, `lethe_things_total{kind="a"`) || !strings.Contains(text, "lethe_log_dropped_total") || !strings.Contains(text, "go_goroutines") {
 		t.Fatal(text)
@@ -210,7 +210,7 @@ func TestHealth(t *testing.T) {
 	}
 	ask := func(handler http.Handler) (int, string) {
 		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
+		handler.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 		return rec.Code, rec.Body.String()
 	}
 	if code, body := ask(h.Ready()); code != 503 || !strings.Contains(body, `["started","store","mad"]`) || strings.Contains(body, canary) {

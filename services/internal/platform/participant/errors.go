@@ -24,4 +24,13 @@ func storeFault(err error) error {
 	return err
 }
 
+// resourceFault turns an error of a resource into what privacy acts on. A stale
+// revision is no stale token: somebody else has changed the record, so ask again.
+func resourceFault(err error) error {
+	if errors.Is(err, docstore.ErrStale) {
+		return fault.Unavailable(err)
+	}
+	return storeFault(err)
+}
+
 func missing(field string) error { return fault.Missing(field) }

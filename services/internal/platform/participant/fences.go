@@ -110,16 +110,16 @@ func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldi
 	for _, r := range s.resources {
 		n, err := r.Count(ctx, who)
 		if err != nil {
-			return nil, storeFault(err)
+			return nil, resourceFault(err)
 		}
 		name := r.name()
 		out.Counts = append(out.Counts, &participantv1.Count{Resource: &name, Category: r.Category.Enum(), Owned: &n})
 	}
-	entry, err := s.db.Entry(ctx, who)
-	if err != nil && !errors.Is(err, docstore.ErrNotFound) {
-		return nil, storeFault(err)
+	entry, err := s.entry(ctx, who)
+	if err != nil {
+		return nil, err
 	}
-	present := err == nil && entry.HasKey && !entry.Destroyed
+	present := entry.HasKey && !entry.Destroyed
 	out.KeyPresent = &present
 	for _, m := range order {
 		if entry.Modes().Has(modes[m]) {
@@ -127,4 +127,13 @@ func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldi
 		}
 	}
 	return out, nil
+}
+
+// entry reads a person's ring entry; the zero entry is that of somebody never met.
+func (s *Server) entry(ctx context.Context, who ring.Subject) (ring.Entry, error) {
+	entry, err := s.db.Entry(ctx, who)
+	if err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		return ring.Entry{}, storeFault(err)
+	}
+	return entry, nil
 }

@@ -2,6 +2,7 @@ package participant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,13 +12,18 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
 // chunk is the size of a piece of a file on the wire.
 const chunk = 64 << 10
+
+// recheck is after how many bytes of a file the ring is asked whether the export may go on.
+const recheck = 1 << 20
 
 // Sweep deletes what the destroyed key has made unreadable, page by page, and
 // answers one outcome per resource. It is refused while the key still exists,
@@ -31,6 +37,14 @@ func (s *Server) Sweep(in *participantv1.SweepRequest, stream grpc.ServerStreami
 	tok, err := saga(in.GetSaga(), in.GetToken())
 	if err != nil {
 		return err
+	}
+	entry, err := s.entry(ctx, who)
+	if err != nil {
+		return err
+	}
+	// Nothing is deleted that could still be read: deleted bytes may be found, a destroyed key may not.
+	if !entry.Destroyed {
+		return fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "the key has to be destroyed before the sweep")
 	}
 	// Destroy again: it refuses a stale token and a missing fence, and does nothing else the second time.
 	if err := s.db.Destroy(ctx, who, in.GetSaga(), tok); err != nil {
@@ -57,7 +71,7 @@ func sweepOne(ctx context.Context, r Resource, who ring.Subject, progress func(n
 	for {
 		n, more, err := r.Sweep(ctx, who, sweepPage)
 		if err != nil {
-			return total, storeFault(err)
+			return total, resourceFault(err)
 		}
 		total += int64(n)
 		if n > 0 {
@@ -80,7 +94,9 @@ func outcome(r Resource, n int64) *participantv1.Outcome {
 }
 
 // Export streams the person's records, resource by resource. A cursor is
-// "<number of the resource>:<the resource's own cursor>".
+// "<number of the resource>:<the resource's own cursor>". It is refused as
+// FENCED while an erasure withholds the person's data, also when the fence comes
+// during the stream: an export is never short in silence.
 func (s *Server) Export(in *participantv1.ExportRequest, stream grpc.ServerStreamingServer[participantv1.ExportResponse]) error {
 	ctx := stream.Context()
 	who, err := subject(ctx, in.GetSubject())
@@ -94,15 +110,46 @@ func (s *Server) Export(in *participantv1.ExportRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
+	before, err := s.exportable(ctx, who)
+	if err != nil {
+		return err
+	}
 	for i := from; i < len(s.resources); i++ {
-		e := exporter{ctx: ctx, stream: stream, number: i, name: s.resources[i].name()}
+		e := exporter{
+			ctx: ctx, stream: stream, number: i, name: s.resources[i].name(),
+			check: func() error { return s.unmoved(ctx, who, before) },
+		}
 		if err := s.resources[i].Export(ctx, who, after, e.emit); err != nil {
-			return storeFault(err)
+			return resourceFault(err)
 		}
 		after = ""
 	}
-	return nil
+	// Records of a fenced owner are skipped in silence, so the end has to ask.
+	return s.unmoved(ctx, who, before)
 }
+
+// exportable reads the entry of a person whose data may be handed out, else it is FENCED.
+func (s *Server) exportable(ctx context.Context, who ring.Subject) (ring.Entry, error) {
+	entry, err := s.entry(ctx, who)
+	if err == nil && !ring.Allow(entry.Modes(), ring.Export) {
+		err = storeFault(docstore.ErrFenced)
+	}
+	return entry, err
+}
+
+// unmoved makes sure that no fence has withheld anything since the entry was
+// read. One that came and went shows in the token: then what was sent may have
+// gaps and is to be asked for again.
+func (s *Server) unmoved(ctx context.Context, who ring.Subject, before ring.Entry) error {
+	now, err := s.exportable(ctx, who)
+	if err == nil && now.Highest != before.Highest {
+		err = fault.Unavailable(errMoved)
+	}
+	return err
+}
+
+// errMoved means that fences were set or removed during an export.
+var errMoved = errors.New("fences moved during the export")
 
 func (s *Server) position(cursor string) (int, string, error) {
 	if cursor == "" {
@@ -121,6 +168,8 @@ type exporter struct {
 	stream grpc.ServerStreamingServer[participantv1.ExportResponse]
 	number int
 	name   string
+	// check asks the ring whether the stream may go on.
+	check func() error
 }
 
 // emit sends a record's files before the record: the cursor moves with the
@@ -154,7 +203,7 @@ func (e exporter) file(f File) error {
 	}
 	defer r.Close()
 	buf := make([]byte, chunk)
-	for {
+	for sent := 0; ; {
 		n, err := r.Read(buf)
 		if n > 0 {
 			if err := e.stream.Send(&participantv1.ExportResponse{Part: &participantv1.ExportResponse_Data{Data: append([]byte(nil), buf[:n]...)}}); err != nil {
@@ -166,6 +215,12 @@ func (e exporter) file(f File) error {
 		}
 		if err != nil {
 			return err
+		}
+		if sent += n; sent >= recheck {
+			sent = 0
+			if err := e.check(); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -98,10 +98,13 @@ func TestFailedStartStopsWhatStands(t *testing.T) {
 	}
 }
 
+// mark panics on a nil map, as a program with a fault does.
+func mark(m map[string]int) { m["a"] = 1 }
+
 func TestFirstFailureTakesTheRestDown(t *testing.T) {
 	for name, task := range map[string]func(context.Context) error{
 		"error": func(context.Context) error { return errBoom },
-		"panic": func(context.Context) error { var m map[string]int; m["a"] = 1; return nil },
+		"panic": func(context.Context) error { mark(nil); return nil },
 	} {
 		d := &diary{}
 		g := New(quiet(), 0)

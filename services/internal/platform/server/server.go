@@ -217,7 +217,7 @@ func (s *Server) Start(address string) (net.Addr, error) {
 	if s.started {
 		return nil, errors.New("server is started twice")
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/cli"
+	"github.com/lethe-desk/lethe/services/lethe/internal/demo"
 	"github.com/lethe-desk/lethe/services/lethe/internal/suite"
 )
 
@@ -17,7 +18,7 @@ var version = "development"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Main(ctx, os.Args[1:], cli.Env{Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Up: up, RotateKeys: rotate})
+	code := cli.Main(ctx, os.Args[1:], cli.Env{Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Up: up, RotateKeys: rotate, Demo: demo.Run})
 	stop()
 	os.Exit(code)
 }

@@ -67,6 +67,7 @@ type CLI struct {
 	Saga   Saga   `cmd:"" help:"Look at and drive the runs that carry requests out."`
 	Scan   Scan   `cmd:"" help:"Search raw files for strings in all common encodings."`
 	Keys   Keys   `cmd:"" help:"Look after the keys of a data folder."`
+	Demo   Demo   `cmd:"" help:"Show on a small invented desk how a person is exported, hidden, restored and erased."`
 }
 
 // Env is what the commands use of the world around them.
@@ -80,6 +81,8 @@ type Env struct {
 	// RotateKeys renews the master key of a data folder that no suite uses, and
 	// tells each step.
 	RotateKeys func(ctx context.Context, rotate Rotate, step func(string)) error
+	// Demo shows what lethe is for, on a desk of its own.
+	Demo func(ctx context.Context, out io.Writer) error
 }
 
 // session is one run of a command.

@@ -94,7 +94,8 @@ func (c Erase) saga(s *session, client *restclient.Client) (string, error) {
 	if err != nil && (c.Contact == 0 || !errors.As(err, &missing)) {
 		return "", err
 	}
-	if err != nil {
+	known := err == nil
+	if !known {
 		person = c.Contact
 	}
 	runs, listErr := client.Sagas(s.ctx, url.Values{"subject": {strconv.FormatInt(person, 10)}}, 0)
@@ -103,12 +104,12 @@ func (c Erase) saga(s *session, client *restclient.Client) (string, error) {
 	}
 	for _, run := range runs {
 		over := run.State == "cancelled" || run.State == "refused"
-		if run.Kind == eraseKind && !over && (err != nil || run.State != "completed") {
+		if run.Kind == eraseKind && !over && (!known || run.State != "completed") {
 			s.progress.Line("there is an erasure of this person already: saga %s, %s", run.ID, run.State)
 			return run.ID, nil
 		}
 	}
-	if err != nil {
+	if !known {
 		return "", err
 	}
 	request, err := client.CreateRequest(s.ctx, "erasure", person, newKey())

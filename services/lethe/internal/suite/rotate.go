@@ -30,6 +30,12 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	if err != nil {
 		return err
 	}
+	// Nothing is changed while a suite runs on the folder.
+	for _, name := range services {
+		if err := idle(ctx, filepath.Join(c.Dir, name), name, master); err != nil {
+			return err
+		}
+	}
 	if !master.Rotating() {
 		if err := keyring.RotateMaster(c.MasterKey); err != nil {
 			return err
@@ -50,6 +56,15 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	}
 	step(fmt.Sprintf("forgot the old master key; epoch %d has begun", master.Epoch()))
 	return nil
+}
+
+// idle opens a service's keys, which fails while a suite has them, and closes them again.
+func idle(ctx context.Context, dir, name string, master *keyring.Master) error {
+	keys, err := keyring.Open(ctx, keyring.Options{Dir: dir, Service: name, Master: master, MustExist: true})
+	if err != nil {
+		return fmt.Errorf("open the keys of %s (is the suite stopped?): %w", name, err)
+	}
+	return keys.Close()
 }
 
 // rotateService rewraps one service's key file, and does not believe it before it has looked.

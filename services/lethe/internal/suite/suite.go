@@ -31,7 +31,7 @@ type Addresses struct {
 	// HTTP is the base URL of REST, GRPC the host:port of each service by name.
 	HTTP string
 	GRPC map[string]string
-	// AdminKeyFile is where a first key was written, if one was made.
+	// AdminKeyFile is where the first key was written; "" when it was given.
 	AdminKeyFile string
 }
 
@@ -75,7 +75,10 @@ func New(ctx context.Context, c Config) (*Suite, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &Suite{cfg: c, servers: map[string]*server.Server{}, addrs: Addresses{GRPC: map[string]string{}, AdminKeyFile: c.AdminKeyFile}}
+	s := &Suite{cfg: c, servers: map[string]*server.Server{}, addrs: Addresses{GRPC: map[string]string{}}}
+	if c.AdminKey == "" {
+		s.addrs.AdminKeyFile = c.AdminKeyFile
+	}
 	logs, closeLogs, err := openLog(c.LogFile)
 	if err != nil {
 		return nil, err
@@ -244,7 +247,7 @@ func (s *Suite) startGateway(ctx context.Context) (func(context.Context) error, 
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", s.cfg.HTTPAddr)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.HTTPAddr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; another program uses this address: choose one with --http", err), g.Close())
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/lethe-desk/lethe/services/privacy/internal/store"
 )
 
-func ended(r *saga.Row) bool { return r.State.Ended() }
+func completed(r *saga.Row) bool { return r.State == saga.StateCompleted }
 
 // DeleteContact hides a contact and waits until every fence stands. A contact
 // that is hidden already is refused as METHOD_NOT_ALLOWED, an unknown or erased one not found.
@@ -20,7 +20,7 @@ func (a *App) DeleteContact(ctx context.Context, id int64) error {
 		return err
 	}
 	sagaID, err := a.begin(ctx, caller(ctx).Account, id, intent{
-		kind: flow.SoftDelete,
+		kind: flow.SoftDelete, by: caller(ctx).Actor,
 		allowed: func(doc *store.Subject) error {
 			if doc.HiddenBy != "" {
 				return fault.State(faultv1.Reason_REASON_METHOD_NOT_ALLOWED, "DELETE method is not allowed. It should be one of these method(s): GET")
@@ -31,7 +31,7 @@ func (a *App) DeleteContact(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return a.finish(ctx, sagaID, ended)
+	return a.finish(ctx, sagaID, completed)
 }
 
 // RestoreContact shows a soft-deleted contact again and waits until every
@@ -41,7 +41,7 @@ func (a *App) RestoreContact(ctx context.Context, id int64) error {
 		return err
 	}
 	sagaID, err := a.begin(ctx, caller(ctx).Account, id, intent{
-		kind: flow.Restore,
+		kind: flow.Restore, by: caller(ctx).Actor,
 		allowed: func(doc *store.Subject) error {
 			if doc.HiddenBy == "" {
 				return fault.NotFound("deleted contact", id)
@@ -53,27 +53,33 @@ func (a *App) RestoreContact(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return a.finish(ctx, sagaID, ended)
+	return a.finish(ctx, sagaID, completed)
 }
 
 // HardDeleteContact erases a contact and waits until no key of it is left.
 // Without force the contact has to be soft deleted, else INCONSISTENT_STATE.
 // Repeating it before that joins the erasure; afterwards the contact is not found.
+// An error once the request is stored does not take it back: it is carried out
+// as soon as that is possible, and shows among the requests.
 func (a *App) HardDeleteContact(ctx context.Context, id int64, force bool) error {
 	running, err := a.erasing(ctx, id)
 	if err != nil {
 		return err
 	}
-	if !running {
+	if running == "" {
 		if err := a.mayErase(ctx, id, force); err != nil {
 			return err
 		}
+		req, err := a.raise(ctx, Raise{Kind: request.Erasure, Contact: id, onlyHidden: !force})
+		if err != nil {
+			return err
+		}
+		if err := a.start(ctx, req); err != nil {
+			return err
+		}
+		running = req.SagaID
 	}
-	req, err := a.raise(ctx, Raise{Kind: request.Erasure, Contact: id})
-	if err != nil {
-		return err
-	}
-	return a.finish(ctx, req.SagaID, keyless)
+	return a.finish(ctx, running, keyless)
 }
 
 // keyless reports whether an erasure has destroyed the person's last key.
@@ -82,21 +88,24 @@ func keyless(r *saga.Row) bool {
 	return ok && step.State == saga.StepDone
 }
 
-// erasing reports whether an erasure of the contact is under way; one that has
-// destroyed the last key makes the contact not found.
-func (a *App) erasing(ctx context.Context, id int64) (bool, error) {
+// erasing returns the erasure of the contact that is under way, "" when none
+// is; one that has destroyed the last key makes the contact not found.
+func (a *App) erasing(ctx context.Context, id int64) (string, error) {
 	doc, err := a.subject(ctx, caller(ctx).Account, id)
 	if err != nil || doc.ActiveKind != flow.EraseContact {
-		return false, storeFault("contact", id, err)
+		return "", storeFault("contact", id, err)
 	}
 	row, err := a.resume(ctx, doc)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if row.State == saga.StateCompleted || keyless(row) {
-		return false, fault.NotFound("contact", id)
+		return "", fault.NotFound("contact", id)
 	}
-	return !row.State.Ended(), nil
+	if row.State.Ended() {
+		return "", nil
+	}
+	return doc.Active, nil
 }
 
 // mayErase refuses an unknown contact, and without force one that is not soft deleted.
@@ -109,7 +118,11 @@ func (a *App) mayErase(ctx context.Context, id int64, force bool) error {
 		return err
 	}
 	if !hidden && !force {
-		return fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "the contact is not soft deleted, and force was not asked for").With("contact", "active")
+		return errNotHidden()
 	}
 	return nil
+}
+
+func errNotHidden() error {
+	return fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "the contact is not soft deleted, and force was not asked for").With("contact", "active").Because(errActive)
 }

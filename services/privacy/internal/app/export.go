@@ -30,7 +30,7 @@ func (a *App) startExport(ctx context.Context, req *store.Request, refs map[stri
 	}
 	err := a.Store.Exports.Insert(ctx, ring.Export, doc)
 	if errors.Is(err, docstore.ErrFenced) {
-		return fault.InvalidValue("contact_id", "There is no contact matching the given contact_id")
+		return errWithheld
 	}
 	if err != nil && !errors.Is(err, docstore.ErrExists) {
 		return err

@@ -16,7 +16,11 @@ import (
 // intent is a mutating saga somebody wants to run on a person.
 type intent struct {
 	kind string
+	// id is the saga's, should it be begun; "" draws one.
+	id   string
 	refs map[string]string
+	// by is the actor who wants it; 0 is the system.
+	by int64
 	// allowed looks at the person's document when no other saga is active; nil allows.
 	allowed func(*store.Subject) error
 	// prepare adds what the saga needs to know from the document; may be nil.
@@ -24,11 +28,12 @@ type intent struct {
 }
 
 // begin starts a mutating saga, or joins the one of the same kind that is
-// already under way. The person's document is the mutex: who wins its
+// already under way, or an erasure that is through. The person's document is the mutex: who wins its
 // compare-and-swap has the next sequence number, and the saga's id written
 // there is the intent that a crash before its creation cannot lose.
 func (a *App) begin(ctx context.Context, account, subject int64, in intent) (string, error) {
-	deadline := a.Now().Add(busyWait)
+	wait, cancel := context.WithTimeout(ctx, busyWait)
+	defer cancel()
 	for {
 		doc, err := a.subject(ctx, account, subject)
 		if err != nil {
@@ -38,12 +43,16 @@ func (a *App) begin(ctx context.Context, account, subject int64, in intent) (str
 		if err == nil || !errors.Is(err, errBusy) && !errors.Is(err, docstore.ErrStale) && !errors.Is(err, docstore.ErrExists) {
 			return id, err
 		}
-		if !a.Now().Before(deadline) {
+		if wait.Err() != nil {
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
 			return "", fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "another saga of this person is under way").With("saga", doc.Active)
 		}
 		if errors.Is(err, errBusy) {
-			if err := a.await(ctx, doc.Active); err != nil {
-				return "", err
+			_, err := a.Engine.Await(wait, doc.Active, nil)
+			if err != nil && wait.Err() == nil {
+				return "", sagaFault(err)
 			}
 		}
 	}
@@ -66,6 +75,12 @@ func (a *App) try(ctx context.Context, doc *store.Subject, in intent) (string, e
 				return "", fault.State(faultv1.Reason_REASON_INCONSISTENT_STATE, "a parked saga of this person has to be retried first").With("saga", doc.Active)
 			}
 			return "", errBusy
+		}
+		if doc.ActiveKind == flow.EraseContact && row.State == saga.StateCompleted {
+			if in.kind == flow.EraseContact {
+				return doc.Active, nil
+			}
+			return "", fault.NotFound("contact", doc.ID)
 		}
 		settle(doc, row)
 	}
@@ -107,8 +122,11 @@ func (a *App) take(ctx context.Context, doc *store.Subject, in intent) (string, 
 		in.prepare(doc, refs)
 	}
 	doc.Sequence++
-	doc.Active, doc.ActiveKind, doc.ActiveRefs = saga.NewID(doc.Account), in.kind, refs
-	doc.RequestedBy = caller(ctx).Actor
+	doc.Active, doc.ActiveKind, doc.ActiveRefs = in.id, in.kind, refs
+	if in.id == "" {
+		doc.Active = saga.NewID(doc.Account)
+	}
+	doc.RequestedBy = in.by
 	if in.kind == flow.SoftDelete {
 		doc.HiddenBy = doc.Active
 	}
@@ -158,23 +176,14 @@ func (a *App) hidden(ctx context.Context, account, id int64) (bool, error) {
 	}
 	if row.State.Ended() {
 		settle(doc, row)
+	} else if doc.ActiveKind == flow.Restore {
+		return false, nil // decided already: the way is forward
 	}
 	return doc.HiddenBy != "", nil
 }
 
-// await waits until a saga ends or parks, or the time a caller may be kept waiting is over.
-func (a *App) await(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, busyWait)
-	defer cancel()
-	_, err := a.Engine.Await(ctx, id, nil)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return sagaFault(err)
-}
-
 // finish waits until a saga has gone as far as the caller wants to hear of. A
-// saga that stands still, or ended otherwise, is not reported as a success.
+// saga that stands still before that, or ended otherwise, is not reported as a success.
 func (a *App) finish(ctx context.Context, id string, enough func(*saga.Row) bool) error {
 	row, err := a.Engine.Await(ctx, id, func(r *saga.Row) bool {
 		return r.State == saga.StateParked || enough(r)
@@ -183,7 +192,7 @@ func (a *App) finish(ctx context.Context, id string, enough func(*saga.Row) bool
 		return sagaFault(err)
 	}
 	switch {
-	case row.State == saga.StateCompleted || row.State != saga.StateParked && enough(row):
+	case row.State == saga.StateCompleted || enough(row):
 		return nil
 	case row.State == saga.StateParked:
 		return fault.New(fault.KindUnavailable, faultv1.Reason_REASON_UNAVAILABLE, "the saga is parked and waits for an operator").With("saga", id)

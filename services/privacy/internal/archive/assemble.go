@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"maps"
@@ -27,13 +29,13 @@ func (x *Exporter) Assemble(ctx context.Context, call saga.Call) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.Blobs.Create(ctx, doc.Archive, doc.Key)
+	out, err := x.create(ctx, doc.Archive, doc.Key)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
 	sum := &counted{w: out, hash: sha256.New()}
-	z := &bundle{zip: zip.NewWriter(sum), at: doc.CreatedAt}
+	z := &bundle{zip: zip.NewWriter(sum), at: doc.CreatedAt, seen: map[string]bool{}}
 	z.manifest.begin(doc, call)
 	if err := x.write(ctx, doc, z, call); err != nil {
 		return err
@@ -47,7 +49,10 @@ func (x *Exporter) Assemble(ctx context.Context, call saga.Call) error {
 	doc.Size, doc.SHA256 = sum.n, hex.EncodeToString(sum.hash.Sum(nil))
 	doc.Records, doc.Files = z.manifest.records(), z.files
 	doc.UpdatedAt = x.Now()
-	return withheld(x.Exports.Update(ctx, ring.Export, doc))
+	if err := withheld(x.Exports.Update(ctx, ring.Export, doc)); err != nil {
+		return errors.Join(err, x.keep(ctx, call, doc.Archive))
+	}
+	return nil
 }
 
 // form is one way of writing all records down.
@@ -84,7 +89,11 @@ func feed(f form, participant string, m *participantv1.ExportResponse) error {
 		if err != nil {
 			return err
 		}
-		return f.record(participant, resourceOf(record), record)
+		resource := resourceOf(record)
+		if resource == "" {
+			return fmt.Errorf("record without a resource option: %s", record.ProtoReflect().Descriptor().FullName())
+		}
+		return f.record(participant, resource, record)
 	case *participantv1.ExportResponse_File:
 		return f.file(participant, part.File)
 	case *participantv1.ExportResponse_Data:
@@ -106,11 +115,20 @@ type bundle struct {
 	open     *counted
 	path     string
 	files    int64
+	// seen holds all paths, so that none is written twice.
+	seen map[string]bool
 }
+
+// errTwice means that a participant's records of one resource were not together, or that a file came twice.
+var errTwice = errors.New("an entry of the archive would be written twice")
 
 // begin closes the entry that is open and opens another.
 func (z *bundle) begin(path string) (io.Writer, error) {
 	z.finish()
+	if z.seen[path] {
+		return nil, errTwice
+	}
+	z.seen[path] = true
 	w, err := z.zip.CreateHeader(&zip.FileHeader{Name: path, Method: zip.Deflate, Modified: z.at})
 	if err != nil {
 		return nil, err

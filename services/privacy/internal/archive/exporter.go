@@ -15,8 +15,10 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protodelim"
 
+	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/blob"
@@ -48,14 +50,45 @@ type Exporter struct {
 	TTL time.Duration
 }
 
-// export reads the export's document; a fence of an erasure withholds it.
-func (x *Exporter) export(ctx context.Context, call saga.Call) (*store.Export, error) {
+// ref returns which export a saga makes.
+func ref(call saga.Call) (int64, error) {
 	id, err := strconv.ParseInt(call.Ref(flow.RefExport), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("export saga without an export: %w", err)
+		return 0, fmt.Errorf("export saga without an export: %w", err)
+	}
+	return id, nil
+}
+
+// export reads the export's document; a fence of an erasure withholds it, and
+// one that has ended is over.
+func (x *Exporter) export(ctx context.Context, call saga.Call) (*store.Export, error) {
+	id, err := ref(call)
+	if err != nil {
+		return nil, err
 	}
 	doc, err := x.Exports.Get(ctx, ring.Export, call.Account, id)
+	if err == nil && (doc.State == Failed || doc.State == Expired) {
+		err = docstore.ErrFenced
+	}
 	return doc, withheld(err)
+}
+
+// create begins a blob anew: what an earlier attempt has left under the name goes first.
+func (x *Exporter) create(ctx context.Context, name string, key []byte) (*blob.Writer, error) {
+	if err := x.Blobs.Delete(ctx, name); err != nil {
+		return nil, err
+	}
+	return x.Blobs.Create(ctx, name, key)
+}
+
+// keep asks whether the export may still be made once a blob of it is there.
+// If not, the blob goes: the sweep of an erasure may have looked before it was there.
+func (x *Exporter) keep(ctx context.Context, call saga.Call, name string) error {
+	_, err := x.export(ctx, call)
+	if fault.Has(err, faultv1.Reason_REASON_FENCED) {
+		return errors.Join(err, x.Blobs.Delete(context.WithoutCancel(ctx), name))
+	}
+	return err
 }
 
 // withheld makes a declared refusal of what an erasure has taken away.
@@ -80,16 +113,27 @@ func (x *Exporter) Collect(ctx context.Context, call saga.Call, p flow.Participa
 	if err != nil {
 		return err
 	}
-	w, err := x.Blobs.Create(ctx, doc.Parts[p.Name], doc.Key)
+	w, err := x.create(ctx, doc.Parts[p.Name], doc.Key)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
+	if err := copyParts(call, w, stream); err != nil {
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return x.keep(ctx, call, doc.Parts[p.Name])
+}
+
+// copyParts writes a participant's stream down, message by message.
+func copyParts(call saga.Call, w io.Writer, stream grpc.ServerStreamingClient[participantv1.ExportResponse]) error {
 	var records int64
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return w.Commit()
+			return nil
 		}
 		if err != nil {
 			return err
@@ -104,6 +148,9 @@ func (x *Exporter) Collect(ctx context.Context, call saga.Call, p flow.Participa
 	}
 }
 
+// delimited reads a part's messages; none is larger than a message on the wire may be.
+var delimited = protodelim.UnmarshalOptions{MaxSize: 16 << 20}
+
 // part reads a collected part, message by message.
 func (x *Exporter) part(ctx context.Context, doc *store.Export, name string, each func(*participantv1.ExportResponse) error) error {
 	r, err := x.Blobs.Open(ctx, doc.Parts[name], doc.Key)
@@ -114,7 +161,7 @@ func (x *Exporter) part(ctx context.Context, doc *store.Export, name string, eac
 	buffered := bufio.NewReader(r)
 	for {
 		var m participantv1.ExportResponse
-		if err := protodelim.UnmarshalFrom(buffered, &m); errors.Is(err, io.EOF) {
+		if err := delimited.UnmarshalFrom(buffered, &m); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -132,6 +179,14 @@ func (x *Exporter) Offer(ctx context.Context, call saga.Call) error {
 		return err
 	}
 	if doc.State != Ready {
+		// Nothing is offered that is not there.
+		r, err := x.Blobs.Open(ctx, doc.Archive, doc.Key)
+		if err != nil {
+			return err
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
 		doc.State, doc.UpdatedAt = Ready, x.Now()
 		doc.ExpiresAt = x.Now().Add(x.TTL)
 		if err := x.Exports.Update(ctx, ring.Export, doc); err != nil {
@@ -152,57 +207,64 @@ func (x *Exporter) dropParts(ctx context.Context, doc *store.Export) error {
 
 // Discard removes what an export that was refused or cancelled has left.
 func (x *Exporter) Discard(ctx context.Context, call saga.Call) error {
-	id, err := strconv.ParseInt(call.Ref(flow.RefExport), 10, 64)
-	if err != nil {
-		return fmt.Errorf("export saga without an export: %w", err)
-	}
-	// Sweep reads behind every fence, and needs no key for what is dropped here.
-	doc, err := x.Exports.Get(ctx, ring.Sweep, call.Account, id)
-	if errors.Is(err, docstore.ErrNotFound) {
-		return nil
-	}
+	id, err := ref(call)
 	if err != nil {
 		return err
 	}
-	return x.end(ctx, doc, Failed)
+	return x.end(ctx, call.Account, id, Failed)
 }
 
-// end drops all blobs of an export and gives it its last state.
-func (x *Exporter) end(ctx context.Context, doc *store.Export, state string) error {
-	if err := x.dropParts(ctx, doc); err != nil {
-		return err
+// end drops all blobs of an export and gives it its last state. An export that
+// is gone has none left; one that somebody else has ended meanwhile is left as it is.
+func (x *Exporter) end(ctx context.Context, account, id int64, state string) error {
+	for {
+		// Sweep reads behind every fence, and needs no key for what is dropped here.
+		doc, err := x.Exports.Get(ctx, ring.Sweep, account, id)
+		if errors.Is(err, docstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := x.Drop(ctx, doc); err != nil {
+			return err
+		}
+		if doc.State == Failed || doc.State == Expired {
+			return nil
+		}
+		doc.State, doc.UpdatedAt = state, x.Now()
+		err = x.Exports.Update(ctx, ring.Sweep, doc)
+		if !errors.Is(err, docstore.ErrStale) && !errors.Is(err, docstore.ErrNotFound) {
+			return err
+		}
 	}
-	if err := x.Blobs.Delete(ctx, doc.Archive); err != nil {
-		return err
-	}
-	if doc.State == state {
-		return nil
-	}
-	doc.State, doc.UpdatedAt = state, x.Now()
-	err := x.Exports.Update(ctx, ring.Sweep, doc)
-	if errors.Is(err, docstore.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
-// expiryPage bounds how many exports one round of Expire ends.
+// expiryPage bounds how many exports one look of Expire ends.
 const expiryPage = 100
 
 // Expire ends the exports whose time is up, of all accounts, and says how many.
+// One that cannot be ended does not keep the others.
 func (x *Exporter) Expire(ctx context.Context) (int, error) {
-	page, err := x.Exports.Find(ctx, ring.Sweep, 0, docstore.Query{
-		Index: "expiry", Eq: []any{Ready}, To: x.Now(), Limit: expiryPage, AllAccounts: true,
-	})
-	if err != nil {
-		return 0, err
-	}
-	for i, doc := range page.Items {
-		if err := x.end(ctx, doc, Expired); err != nil {
-			return i, err
+	ended := 0
+	var errs error
+	q := docstore.Query{Index: "expiry", Eq: []any{Ready}, To: x.Now(), Limit: expiryPage, AllAccounts: true}
+	for {
+		page, err := x.Exports.Find(ctx, ring.Sweep, 0, q)
+		if err != nil {
+			return ended, errors.Join(errs, err)
+		}
+		for _, doc := range page.Items {
+			if err := x.end(ctx, doc.Account, doc.ID, Expired); err != nil {
+				errs = errors.Join(errs, err)
+				continue
+			}
+			ended++
+		}
+		if q.After = page.Next; q.After == "" {
+			return ended, errs
 		}
 	}
-	return len(page.Items), nil
 }
 
 // Drop removes the blobs of an export whose document is about to be deleted.

@@ -2,14 +2,18 @@ package archive
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	_ "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1" // the records' types have to be known here
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	_ "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/wire"
 )
 
@@ -30,10 +34,9 @@ func (s *section) moved(participant, resource string) bool {
 
 // jsonForm writes data/<service>/<resource>.json: an array in the shape the REST API answers.
 type jsonForm struct {
-	z    *bundle
-	w    io.Writer
-	at   section
-	some bool
+	z  *bundle
+	w  io.Writer
+	at section
 }
 
 func (f *jsonForm) record(participant, resource string, m proto.Message) error {
@@ -57,7 +60,6 @@ func (f *jsonForm) record(participant, resource string, m proto.Message) error {
 		lead = "[\n"
 	}
 	f.at.records++
-	f.some = true
 	_, err = fmt.Fprintf(f.w, "%s%s", lead, b)
 	return err
 }
@@ -113,7 +115,7 @@ func (f *csvForm) record(participant, resource string, m proto.Message) error {
 
 // harmless keeps a spreadsheet from taking text for a formula; the exact text is in the JSON file.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 		return "'" + cell
 	}
 	return cell
@@ -157,7 +159,13 @@ func (f *fileForm) file(_ string, head *participantv1.ExportFile) error {
 	return err
 }
 
+// errNoFile means that a participant sent bytes of no file.
+var errNoFile = errors.New("bytes of a file that was not announced")
+
 func (f *fileForm) data(b []byte) error {
+	if f.w == nil {
+		return errNoFile
+	}
 	_, err := f.w.Write(b)
 	return err
 }
@@ -166,7 +174,7 @@ func (f *fileForm) end() error { return nil }
 
 // pathOf is where a file lies in the archive. A name from outside cannot leave its folder.
 func pathOf(head *participantv1.ExportFile) string {
-	return "files/" + head.GetResource() + "/" + safe(head.GetRecordId()) + "/" + safe(head.GetId()+"-"+head.GetName())
+	return "files/" + safe(head.GetResource()) + "/" + safe(head.GetRecordId()) + "/" + safe(head.GetId()+"-"+head.GetName())
 }
 
 // maxName bounds the length of a file name in the archive, in bytes.
@@ -174,7 +182,8 @@ const maxName = 150
 
 func safe(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) || r == 0x7f {
+		// Cf are marks without a shape, such as those that turn the direction of writing round.
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(`/\:*?"<>|`, r) {
 			return '_'
 		}
 		return r

@@ -47,6 +47,7 @@ var withheldAlways = []withholding{
 	{"secrets of API keys", "only a keyed hash of them exists"},
 	{"blind index entries", "keyed hashes of values that are in this archive"},
 	{"mentions in documents of other people", "those documents belong to them (GDPR Article 15(4)) and are not searched"},
+	{"the desk's requests and runs about the person", "ids, dates and states only, kept as proof that requests were answered (GDPR Article 5(2))"},
 	{"names of agents", "agents are named by their id only; they are persons of their own"},
 }
 

@@ -121,7 +121,8 @@ func (p Participant) reported(outcomes []*participantv1.Outcome, call saga.Call)
 	answered := map[string]bool{}
 	for _, o := range outcomes {
 		kind, known := kinds[o.GetKind()]
-		if !known || o.GetResource() == "" {
+		// A count that was not given is not zero: nothing is taken for measured that was not.
+		if !known || o.GetResource() == "" || o.Count == nil {
 			return saga.Failed("unknown_outcome")
 		}
 		answered[o.GetResource()] = true
@@ -129,10 +130,8 @@ func (p Participant) reported(outcomes []*participantv1.Outcome, call saga.Call)
 			Participant: p.Name, Category: CategoryOf(o), Kind: kind, Count: o.GetCount(), Ground: o.GetGround(), Until: until(o),
 		})
 	}
-	for r := range strings.SplitSeq(call.Ref(planRef(p.Name)), ":") {
-		if r != "" && !answered[r] {
-			return saga.Failed("missing_outcome")
-		}
+	if !p.all(call, answered) {
+		return saga.Failed("missing_outcome")
 	}
 	return saga.Done(out...)
 }
@@ -150,22 +149,33 @@ func (p Participant) attest(ctx context.Context, call saga.Call) saga.Result {
 	if err != nil {
 		return answer(err)
 	}
+	if c.KeyPresent == nil {
+		return saga.Failed("uncounted")
+	}
 	if c.GetKeyPresent() {
 		return saga.Rerun("key_left", "destroy."+p.Name)
 	}
 	counted := map[string]bool{}
 	for _, n := range c.GetCounts() {
-		counted[n.GetResource()] = true
-		if n.GetOwned() > 0 {
+		counted[n.GetResource()] = n.Owned != nil
+		if n.GetOwned() != 0 {
 			return saga.Rerun("data_left", "sweep."+p.Name)
 		}
 	}
-	for r := range strings.SplitSeq(call.Ref(planRef(p.Name)), ":") {
-		if r != "" && !counted[r] {
-			return saga.Failed("uncounted")
-		}
+	if !p.all(call, counted) {
+		return saga.Failed("uncounted")
 	}
 	return saga.Done()
+}
+
+// all reports whether every resource of the participant's plan is among the names; without a plan nothing is.
+func (p Participant) all(call saga.Call, names map[string]bool) bool {
+	for r := range strings.SplitSeq(call.Ref(planRef(p.Name)), ":") {
+		if !names[r] {
+			return false
+		}
+	}
+	return true
 }
 
 // planRef is the reference under which the plan keeps a participant's resources.

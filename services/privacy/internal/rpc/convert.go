@@ -12,6 +12,7 @@ import (
 	"github.com/lethe-desk/lethe/services/privacy/internal/app"
 	"github.com/lethe-desk/lethe/services/privacy/internal/archive"
 	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
+	"github.com/lethe-desk/lethe/services/privacy/internal/request"
 	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
 	"github.com/lethe-desk/lethe/services/privacy/internal/store"
 )
@@ -49,7 +50,7 @@ func sagaOf(r *saga.Row) *privacyv1.Saga {
 	}
 	for _, s := range r.Steps {
 		out.Steps = append(out.Steps, &privacyv1.SagaStep{
-			Name: proto.String(s.Name), State: proto.String(string(s.State)),
+			Stage: str(s.Stage), Name: proto.String(s.Name), State: proto.String(string(s.State)),
 			Attempts: proto.Int32(int32(s.Attempts)), Code: str(s.Code),
 		})
 	}
@@ -87,12 +88,16 @@ func eventOf(e saga.Event) *privacyv1.SagaEvent {
 }
 
 func requestOf(r *app.Request) *privacyv1.Request {
-	return &privacyv1.Request{
+	out := &privacyv1.Request{
 		Id: &r.ID, Kind: &r.Kind, State: &r.State, ContactId: &r.ContactID,
-		RequestedBy: num(r.RequestedBy), ApprovedBy: num(r.ApprovedBy),
-		SagaId: str(r.SagaID), ExportId: num(r.ExportID), DueBy: stamp(r.DueBy),
+		RequestedBy: num(r.RequestedBy), ApprovedBy: num(r.ApprovedBy), DueBy: stamp(r.DueBy),
 		CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), ClosedAt: stamp(r.ClosedAt),
 	}
+	// Before the start the ids are drawn, and nothing is to be found under them.
+	if r.State != request.Approved {
+		out.SagaId, out.ExportId = str(r.SagaID), num(r.ExportID)
+	}
+	return out
 }
 
 func exportOf(e *store.Export) *privacyv1.Export {

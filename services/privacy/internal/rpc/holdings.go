@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"errors"
+	"strconv"
 
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
@@ -46,7 +48,9 @@ func sweepExports(ctx context.Context, exports *docstore.Collection[store.Export
 	}
 	n := 0
 	for _, doc := range page.Items {
-		if err := exports.Delete(ctx, ring.Sweep, s.Account, doc.ID, doc.Rev); err != nil {
+		// Any revision: the run that made the export may still be writing down that it was cancelled.
+		err := exports.Delete(ctx, ring.Sweep, s.Account, doc.ID, 0)
+		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return n, true, err
 		}
 		n++
@@ -54,18 +58,30 @@ func sweepExports(ctx context.Context, exports *docstore.Collection[store.Export
 	return n, page.Next != "", nil
 }
 
+// emitExports walks the person's exports in the order of their ids; the cursor is the id.
 func emitExports(ctx context.Context, exports *docstore.Collection[store.Export], s ring.Subject, after string, emit participant.Emit) error {
+	var last int64
+	if after != "" {
+		var err error
+		if last, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return docstore.ErrCursor
+		}
+	}
 	for {
-		page, err := exports.Find(ctx, ring.Export, s.Account, docstore.Query{Index: "owner", Eq: []any{s.ID}, After: after, Limit: exportPage})
+		page, err := exports.Find(ctx, ring.Export, s.Account, docstore.Query{
+			Index: "owner", Eq: []any{s.ID}, Limit: exportPage,
+			Where: docstore.Cond{Op: ">", Field: "id", Value: last},
+		})
 		if err != nil {
 			return err
 		}
 		for _, doc := range page.Items {
-			if err := emit(page.Next, exportOf(doc)); err != nil {
+			last = doc.ID
+			if err := emit(strconv.FormatInt(last, 10), exportOf(doc)); err != nil {
 				return err
 			}
 		}
-		if after = page.Next; after == "" {
+		if page.Next == "" {
 			return nil
 		}
 	}

@@ -234,7 +234,7 @@ const batch = 64
 func (e *Engine) poller(orphans []string) {
 	defer e.wg.Done()
 	for _, id := range orphans {
-		if e.begin(id) == errNoSlot {
+		if errors.Is(e.begin(id), errNoSlot) {
 			return
 		}
 	}
@@ -267,10 +267,10 @@ func (e *Engine) sweep() bool {
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	begun := 0
 	for _, id := range ids {
-		switch e.begin(id) {
-		case nil:
+		switch err := e.begin(id); {
+		case err == nil:
 			begun++
-		case errNoSlot:
+		case errors.Is(err, errNoSlot):
 			return false
 		}
 	}

@@ -95,7 +95,7 @@ type Row struct {
 	Claims int `json:"claims,omitempty"`
 	// Rev is the revision last read; the store raises it with each write.
 	Rev int64 `json:"rev"`
-	// DueAt is when somebody has to look: the end of the lease while owned, the
+	// DueAt is when somebody has to look: soon after the end of the lease while owned, the
 	// time to wake while not; zero when parked or ended.
 	DueAt    time.Time `json:"due_at,omitzero"`
 	Sequence int64     `json:"sequence,omitempty"`
@@ -169,6 +169,16 @@ func (r *Row) note(now time.Time, step string, state StepState, code string) {
 		Seq: r.Seq, At: now, State: r.State, Stage: r.StageName,
 		Step: step, StepState: state, Code: code,
 	})
+}
+
+// lend gives the row's owner a lease from now on. Others look a little behind
+// its end, so that the due time, which stands in an index, rests while stages
+// follow each other quickly.
+func (r *Row) lend(now time.Time, length time.Duration) {
+	r.LeaseUntil = stamp(now.Add(length))
+	if r.DueAt.Before(r.LeaseUntil) {
+		r.DueAt = stamp(r.LeaseUntil.Add(length / 4))
+	}
 }
 
 // disown gives the saga up: due is when somebody has to look again, zero for never.

@@ -164,8 +164,8 @@ func (r *run) take(c *Row, now time.Time) {
 		c.mustApply(evPivoted)
 	}
 	c.Owner = r.e.opts.Instance
-	c.LeaseUntil = stamp(now.Add(r.e.opts.Lease))
-	c.DueAt = c.LeaseUntil
+	c.DueAt = time.Time{}
+	c.lend(now, r.e.opts.Lease)
 	c.Trace.LastSegment = r.segment()
 	if c.State != was {
 		c.note(c.UpdatedAt, "", "", "")
@@ -230,8 +230,7 @@ func (r *run) commit(change func(*Row, time.Time)) error {
 		change(c, stamp(now))
 		c.UpdatedAt = stamp(now)
 		if c.Owner != "" {
-			c.LeaseUntil = stamp(now.Add(r.e.opts.Lease))
-			c.DueAt = c.LeaseUntil
+			c.lend(now, r.e.opts.Lease)
 		}
 		err := r.save(c)
 		if err == nil {

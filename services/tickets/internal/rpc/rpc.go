@@ -14,7 +14,6 @@ import (
 	"github.com/lethe-desk/lethe/services/tickets/internal/app"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Services are the full names of what Register registers, the participant contract aside.
@@ -51,7 +50,7 @@ func keyOf(value string, input proto.Message, on int64) (app.Key, error) {
 		m.Clear(f)
 	}
 	// the ticket of a path stands in a field number that no input has
-	m.SetUnknown(protoreflect.RawFields(append(m.GetUnknown(), onField(on)...)))
+	m.SetUnknown(append(m.GetUnknown(), onField(on)...))
 	body, err := idem.Body(bare)
 	return app.Key{Value: value, Body: body}, err
 }

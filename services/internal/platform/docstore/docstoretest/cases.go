@@ -175,7 +175,7 @@ func times(w *W) {
 	w.ok(err)
 	want := time.Date(2026, 5, 6, 6, 8, 9, 123e6, time.UTC)
 	for _, t := range []time.Time{got.CreatedAt, got.Due, *got.Born} {
-		w.want(t == want, "time %v, want %v", t, want)
+		w.want(t.Equal(want) && t.Location() == time.UTC, "time %v, want %v", t, want)
 	}
 }
 

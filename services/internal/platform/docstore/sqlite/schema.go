@@ -18,10 +18,28 @@ type table struct {
 	// sides are the side tables of indexes over a list, by index.
 	sides map[string]*docstore.TableIndex
 	// getSQL reads by id; without bodies, with.
-	getSQL  [2]string
-	insert  string
-	updates [4]string // bit 0: sealed, bit 1: body
+	getSQL [2]string
+	insert string
+	// watched are the columns that stand in indexes. currentSQL reads them with
+	// what every write must know of a document.
+	watched    []watched
+	currentSQL string
+	// settings are what an Update may set, in the order of updateArgs.
+	settings []setting
+	// updates are the statements made so far, by the columns they set; the
+	// writer alone uses them.
+	updates map[uint64]string
 }
+
+// watched is a column that an Update sets only when its value changes: SQLite
+// rewrites every index that names a column which is set, also to the same value.
+type watched struct {
+	name, column string
+	kind         docstore.Kind
+}
+
+// maxWatched leaves bits for the two parts in the key of an update statement.
+const maxWatched = 62
 
 // dataColumns are those of every document before its fields.
 var dataColumns = []string{"account", "id", "owner", "rev", "created_at", "updated_at", "kid", "seal_ver", "body_ver"}
@@ -81,20 +99,91 @@ func newTable(dt *docstore.Table) *table {
 	}
 	cols := slices.Concat(dataColumns, t.fieldColumns(), []string{"clear", "sealed", "body"})
 	t.insert = "INSERT INTO " + t.name + " (" + strings.Join(cols, ",") + ") VALUES (" + marks(len(cols)) + ") ON CONFLICT DO NOTHING"
-	for i := range t.updates {
-		set := slices.Concat([]string{"owner", "rev", "updated_at", "created_at", "kid", "seal_ver", "body_ver"}, t.fieldColumns(), []string{"clear"})
-		if i&1 != 0 {
-			set = append(set, "sealed")
-		}
-		if i&2 != 0 {
-			set = append(set, "body")
-		}
-		t.updates[i] = "UPDATE OR IGNORE " + t.name + " SET " + strings.Join(set, "=?,") + "=? WHERE doc=?"
-	}
+	t.updates = map[uint64]string{}
+	t.watch()
 	return t
 }
 
+// watch finds the columns that stand in indexes.
+func (t *table) watch() {
+	add := func(name string) {
+		known := slices.ContainsFunc(t.watched, func(w watched) bool { return w.name == name })
+		if name != "id" && name != "account" && name != "rev" && !known && len(t.watched) < maxWatched {
+			t.watched = append(t.watched, watched{name: name, column: fieldColumn(name), kind: t.columnKind(name)})
+		}
+	}
+	add("owner") // rides along in every index
+	for i := range t.Indexes {
+		if ix := &t.Indexes[i]; ix.List < 0 {
+			for _, f := range ix.Fields {
+				add(f)
+			}
+		}
+	}
+	for _, name := range slices.Concat([]string{"owner", "rev", "updated_at", "created_at"}, t.fieldNames()) {
+		at := slices.IndexFunc(t.watched, func(w watched) bool { return w.name == name })
+		t.settings = append(t.settings, setting{name: name, watch: at})
+	}
+	t.currentSQL = "SELECT t.doc, t.owner, t.rev, r.modes"
+	for _, w := range t.watched {
+		t.currentSQL += ", t." + w.column
+	}
+	t.currentSQL += " FROM " + t.name + " t CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=+? AND t.id=+?"
+}
+
+// updateSQL is the statement that sets the columns no index names, the parts
+// that change, and of the watched columns those with a bit in changed.
+func (t *table) updateSQL(w *docstore.Write, changed uint64) string {
+	key := changed<<2 | which(w)
+	if sql, ok := t.updates[key]; ok {
+		return sql
+	}
+	var set []string
+	for _, s := range t.settings {
+		if s.sets(changed) {
+			set = append(set, fieldColumn(s.name))
+		}
+	}
+	set = append(set, "kid", "seal_ver", "body_ver", "clear")
+	if w.SetSealed {
+		set = append(set, "sealed")
+	}
+	if w.SetBody {
+		set = append(set, "body")
+	}
+	t.updates[key] = "UPDATE OR IGNORE " + t.name + " SET " + strings.Join(set, "=?,") + "=? WHERE doc=?"
+	return t.updates[key]
+}
+
+// setting is a column an Update may set: always, or as one of watched.
+type setting struct {
+	name  string
+	watch int
+}
+
+// sets reports whether a setting takes part in an update of these changes.
+func (s setting) sets(changed uint64) bool { return s.watch < 0 || changed&(1<<s.watch) != 0 }
+
+// which is the part of an update statement's key that says what parts it replaces.
+func which(w *docstore.Write) (i uint64) {
+	if w.SetSealed {
+		i |= 1
+	}
+	if w.SetBody {
+		i |= 2
+	}
+	return i
+}
+
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+
+func (t *table) fieldNames() []string {
+	out := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		out[i] = c.Name
+	}
+	return out
+}
 
 func (t *table) fieldColumns() []string {
 	out := make([]string, len(t.Columns))

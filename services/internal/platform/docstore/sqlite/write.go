@@ -107,7 +107,7 @@ func (b *backend) Update(ctx context.Context, dt *docstore.Table, w *docstore.Wr
 	t := b.table(dt)
 	multi := w.Assign != nil || len(t.sides) > 0 || w.Tags != nil && len(t.Blinds) > 0
 	return b.write(ctx, multi, func(c *sqlite.Conn) error {
-		doc, old, err := t.current(c, w.Account, w.ID, w.Rev, w.Forbidden)
+		doc, old, changed, err := t.changes(c, w)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (b *backend) Update(ctx context.Context, dt *docstore.Table, w *docstore.Wr
 				return err
 			}
 		}
-		n, err := change(c, t.updates[which(w)], t.updateArgs(w, doc)...)
+		n, err := change(c, t.updateSQL(w, changed), t.updateArgs(w, changed, doc)...)
 		if err != nil {
 			return err
 		}
@@ -136,12 +136,18 @@ func (b *backend) Update(ctx context.Context, dt *docstore.Table, w *docstore.Wr
 	})
 }
 
-func (t *table) updateArgs(w *docstore.Write, doc int64) []any {
-	args := []any{w.Owner, w.Rev + 1, w.Updated, w.Created, w.Row.Kid, w.SealVer, w.BodyVer}
-	for _, v := range w.Values {
-		args = append(args, v)
+func (t *table) updateArgs(w *docstore.Write, changed uint64, doc int64) []any {
+	args := make([]any, 0, len(t.Columns)+11)
+	for _, s := range t.settings {
+		switch {
+		case !s.sets(changed):
+		case s.name == "rev":
+			args = append(args, w.Rev+1)
+		default:
+			args = append(args, t.value(&w.Row, s.name))
+		}
 	}
-	args = append(args, w.Clear)
+	args = append(args, w.Row.Kid, w.SealVer, w.BodyVer, w.Clear)
 	if w.SetSealed {
 		args = append(args, w.Sealed)
 	}
@@ -153,18 +159,40 @@ func (t *table) updateArgs(w *docstore.Write, doc int64) []any {
 
 // current finds a document for a write: its row and owner. rev 0 takes any.
 func (t *table) current(c *sqlite.Conn, account, id, rev int64, forbidden ring.Mode) (doc, own int64, err error) {
-	err = docstore.ErrNotFound
-	serr := each(c, "SELECT t.doc, t.owner, t.rev, r.modes FROM "+t.name+" t CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner WHERE t.account=+? AND t.id=+?",
-		func(s *sqlite.Stmt) error {
-			doc, own, err = s.ColumnInt64(0), s.ColumnInt64(1), nil
-			switch {
-			case ring.Mode(s.ColumnInt64(3))&forbidden != 0:
-				err = docstore.ErrFenced
-			case rev != 0 && s.ColumnInt64(2) != rev:
-				err = docstore.ErrStale
+	return t.look(c, account, id, rev, forbidden, func(*sqlite.Stmt) {})
+}
+
+// changes is current for an update; changed has a bit for each watched column
+// whose stored value is another one than w's.
+func (t *table) changes(c *sqlite.Conn, w *docstore.Write) (doc, own int64, changed uint64, err error) {
+	doc, own, err = t.look(c, w.Account, w.ID, w.Rev, w.Forbidden, func(s *sqlite.Stmt) {
+		for i, col := range t.watched {
+			if columnValue(s, headColumns+i, col.kind) != t.value(&w.Row, col.name) {
+				changed |= 1 << i
 			}
-			return nil
-		}, account, id)
+		}
+	})
+	return doc, own, changed, err
+}
+
+// headColumns are those of currentSQL before the watched ones.
+const headColumns = 4
+
+// look runs currentSQL and calls f on the document's row.
+func (t *table) look(c *sqlite.Conn, account, id, rev int64, forbidden ring.Mode, f func(*sqlite.Stmt)) (doc, own int64, err error) {
+	err = docstore.ErrNotFound
+	serr := each(c, t.currentSQL, func(s *sqlite.Stmt) error {
+		doc, own, err = s.ColumnInt64(0), s.ColumnInt64(1), nil
+		switch {
+		case ring.Mode(s.ColumnInt64(3))&forbidden != 0:
+			err = docstore.ErrFenced
+		case rev != 0 && s.ColumnInt64(2) != rev:
+			err = docstore.ErrStale
+		default:
+			f(s)
+		}
+		return nil
+	}, account, id)
 	if serr != nil {
 		err = serr
 	}
@@ -361,15 +389,4 @@ func (b *backend) DeleteWhere(ctx context.Context, dt *docstore.Table, f *docsto
 		return nil
 	})
 	return n, more, err
-}
-
-// which picks the update statement by the parts it replaces.
-func which(w *docstore.Write) (i int) {
-	if w.SetSealed {
-		i |= 1
-	}
-	if w.SetBody {
-		i |= 2
-	}
-	return i
 }
