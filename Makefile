@@ -113,7 +113,7 @@ prove: build ## the long proofs: KILLS rounds of kill -9 at random moments of an
 	@cd services/lethe && LETHE_PROVE_KILLS=$(KILLS) go test -count=1 -timeout 60m -v -run 'TestKilledErasure' ./e2e
 
 bench: ## ratios against a bare floor, measured in the same run
-	@cd services/lethe && go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
+	@cd services/lethe && go run ./bench
 
 clean: ## remove what make has built
 	rm -rf bin .bin .cache

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -123,11 +124,25 @@ func (s *Signer) Sign(i Identity) (token string, expires time.Time, err error) {
 type Verifier struct {
 	keys   map[string]ed25519.PublicKey
 	parser *jwt.Parser
+	clock  func() time.Time
+
+	// seen remembers good tokens by their hash, because checking a signature
+	// costs more than all else a small call does.
+	mu   sync.RWMutex
+	seen map[[sha256.Size]byte]verified
 }
+
+type verified struct {
+	who   Identity
+	until time.Time
+}
+
+// maxSeen bounds the tokens remembered; above it remembering starts anew.
+const maxSeen = 8192
 
 // NewVerifier returns a verifier that accepts tokens signed by any of the keys.
 func NewVerifier(clock func() time.Time, keys ...ed25519.PublicKey) *Verifier {
-	v := &Verifier{keys: map[string]ed25519.PublicKey{}}
+	v := &Verifier{keys: map[string]ed25519.PublicKey{}, clock: clock, seen: map[[sha256.Size]byte]verified{}}
 	for _, k := range keys {
 		v.keys[keyID(k)] = k
 	}
@@ -137,8 +152,31 @@ func NewVerifier(clock func() time.Time, keys ...ed25519.PublicKey) *Verifier {
 	return v
 }
 
-// Verify returns who a token names, or ErrToken with a reason for the log.
+// Verify returns who a token names, or ErrToken with a reason for the log. That
+// a token has ended is looked at each time, its signature once.
 func (v *Verifier) Verify(token string) (Identity, error) {
+	hash := sha256.Sum256([]byte(token))
+	v.mu.RLock()
+	known, ok := v.seen[hash]
+	v.mu.RUnlock()
+	if ok && v.clock().Before(known.until) {
+		return known.who, nil
+	}
+	who, until, err := v.check(token)
+	if err != nil {
+		return Identity{}, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.seen) >= maxSeen {
+		clear(v.seen)
+	}
+	v.seen[hash] = verified{who, until}
+	return who, nil
+}
+
+// check reads a token and verifies all there is to it.
+func (v *Verifier) check(token string) (Identity, time.Time, error) {
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
@@ -150,11 +188,12 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	})
 	switch {
 	case err != nil:
-		return Identity{}, fmt.Errorf("%w: %s", ErrToken, why(err))
+		return Identity{}, time.Time{}, fmt.Errorf("%w: %s", ErrToken, why(err))
 	case !c.valid():
-		return Identity{}, fmt.Errorf("%w: incomplete claims", ErrToken)
+		return Identity{}, time.Time{}, fmt.Errorf("%w: incomplete claims", ErrToken)
 	}
-	return Identity{Account: c.Account, Actor: c.Actor, Role: c.Role, Service: c.Service, Object: c.Object, TokenID: c.ID}, nil
+	who := Identity{Account: c.Account, Actor: c.Actor, Role: c.Role, Service: c.Service, Object: c.Object, TokenID: c.ID}
+	return who, c.ExpiresAt.Time, nil
 }
 
 // why names a parser's error in constant words, for its text may quote the token.

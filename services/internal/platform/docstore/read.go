@@ -103,6 +103,13 @@ func (c *Collection[T]) DeleteWhere(ctx context.Context, p ring.Purpose, account
 	if err != nil || f == nil {
 		return 0, false, err
 	}
+	// Most sweeps find nothing: a look costs no commit.
+	look := *f
+	look.Limit, look.Bodies = 1, false
+	c.db.reads.Add(1)
+	if hits, err := c.db.b.Find(ctx, c.table, &look); err != nil || len(hits.Rows) == 0 {
+		return 0, false, err
+	}
 	c.db.writes.Add(1)
 	return c.db.b.DeleteWhere(ctx, c.table, f)
 }
