@@ -8,10 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
@@ -20,11 +17,10 @@ import (
 	"github.com/lethe-desk/lethe/services/contacts/internal/rpc"
 	"github.com/lethe-desk/lethe/services/contacts/internal/store"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
-	"github.com/lethe-desk/lethe/services/internal/platform/docstore/sqlite"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"google.golang.org/grpc"
 )
@@ -53,8 +49,8 @@ type Config struct {
 
 // Service is the running service. It is safe for concurrent use.
 type Service struct {
-	keys *keyring.File
-	db   *docstore.DB
+	files *local.Store
+	db    *docstore.DB
 
 	contacts    *rpc.Contacts
 	agents      *rpc.Agents
@@ -94,28 +90,11 @@ func (s *Service) open(ctx context.Context, c Config) error {
 }
 
 // openFiles opens keys and store.
-func (s *Service) openFiles(ctx context.Context, c Config) error {
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder of contacts: %w", err)
+func (s *Service) openFiles(ctx context.Context, c Config) (err error) {
+	if s.files, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
+		return err
 	}
-	path := filepath.Join(c.Dir, Name+".db")
-	_, err := os.Stat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("look for the store of contacts: %w", err)
-	}
-	// the keys are opened first, so a store without key files has lost them
-	s.keys, err = keyring.Open(ctx, keyring.Options{Dir: c.Dir, Service: Name, Master: c.Master, MustExist: err == nil})
-	if err != nil {
-		return fmt.Errorf("open the keys of contacts: %w", err)
-	}
-	backend, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		return fmt.Errorf("open the store of contacts: %w", err)
-	}
-	s.db, err = docstore.New(ctx, backend, docstore.Options{Service: Name, Keys: s.keys, Now: c.Now, Check: contract.CheckType})
-	if err != nil {
-		return errors.Join(fmt.Errorf("open the store of contacts: %w", err), backend.Close())
-	}
+	s.db = s.files.DB
 	return nil
 }
 
@@ -159,13 +138,4 @@ func (s *Service) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
 func (s *Service) Stats() docstore.Stats { return s.db.Stats() }
 
 // Close frees store and keys. It may be called on a service that New failed to open.
-func (s *Service) Close(context.Context) error {
-	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
-	if s.keys != nil {
-		errs = append(errs, s.keys.Close())
-	}
-	return errors.Join(errs...)
-}
+func (s *Service) Close(context.Context) error { return s.files.Close() }

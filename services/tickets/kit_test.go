@@ -18,7 +18,6 @@ import (
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
@@ -87,7 +86,7 @@ func open(t *testing.T) *desk {
 	master, err := keyring.OpenMaster(filepath.Join(d.dir, "master.key"))
 	must(t, err)
 	d.start = func() {
-		d.svc, err = New(t.Context(), Config{Dir: filepath.Join(d.dir, "data"), Master: master, Contacts: contacts, Now: d.clock.now, Log: log, Check: contract.CheckType, Quiet: true})
+		d.svc, err = New(t.Context(), Config{Dir: filepath.Join(d.dir, "data"), Master: master, Contacts: contacts, Now: d.clock.now, Log: log, Quiet: true})
 		must(t, err)
 		conn, stop := d.serve(Name, Services(), verifier, log, dial.Options{}, d.svc.Register)
 		d.stop = func(ctx context.Context) error { return errors.Join(stop(ctx), d.svc.Close(ctx)) }

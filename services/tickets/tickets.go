@@ -6,19 +6,16 @@ package tickets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"reflect"
 	"sync"
 	"time"
 
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
-	"github.com/lethe-desk/lethe/services/internal/platform/docstore/sqlite"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"github.com/lethe-desk/lethe/services/tickets/internal/app"
 	"github.com/lethe-desk/lethe/services/tickets/internal/files"
@@ -38,7 +35,7 @@ const (
 	OrphanEvery = 24 * time.Hour
 )
 
-// Config is what the service needs. All but Now, Log, Check and Quiet is mandatory.
+// Config is what the service needs. All but Now, Log and Quiet is mandatory.
 type Config struct {
 	// Dir is the folder of tickets.db, the key files and blobs/; it is made when missing.
 	Dir string
@@ -50,15 +47,13 @@ type Config struct {
 	Now func() time.Time
 	// Log gets what an operator should know; slog.Default() when nil.
 	Log *slog.Logger
-	// Check is asked for every document type and may refuse it: the contract's completeness check.
-	Check func(doc reflect.Type, collection string) error
 	// Quiet leaves out the background sweeps; SweepStaged and SweepOrphans are then the caller's.
 	Quiet bool
 }
 
 // Service is the running service. It is safe for concurrent use.
 type Service struct {
-	keys  *keyring.File
+	store *local.Store
 	db    *docstore.DB
 	files *files.Files
 	app   *app.App
@@ -95,23 +90,11 @@ func New(ctx context.Context, c Config) (*Service, error) {
 }
 
 func (s *Service) open(ctx context.Context, c Config) error {
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("the data folder of tickets cannot be made: %w", err)
-	}
-	path := filepath.Join(c.Dir, Name+".db")
-	_, missing := os.Stat(path)
 	var err error
-	s.keys, err = keyring.Open(ctx, keyring.Options{Dir: c.Dir, Service: Name, Master: c.Master, MustExist: missing == nil})
-	if err != nil {
+	if s.store, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
 		return err
 	}
-	backend, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		return err
-	}
-	if s.db, err = docstore.New(ctx, backend, docstore.Options{Service: Name, Keys: s.keys, Now: c.Now, Check: c.Check}); err != nil {
-		return errors.Join(err, backend.Close())
-	}
+	s.db = s.store.DB
 	if s.files, err = files.Open(filepath.Join(c.Dir, "blobs")); err != nil {
 		return err
 	}
@@ -193,14 +176,8 @@ func (s *Service) Close(context.Context) error {
 
 func (s *Service) closeAll() error {
 	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
 	if s.files != nil {
 		errs = append(errs, s.files.Close())
 	}
-	if s.keys != nil {
-		errs = append(errs, s.keys.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.store.Close())...)
 }

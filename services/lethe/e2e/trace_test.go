@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -102,4 +103,46 @@ func hasStep(spans tracetest.SpanStubs, byID map[string]tracetest.SpanStub, step
 		}
 	}
 	return false
+}
+
+// A saga that a restart interrupts goes on in the same trace: the run after it
+// has a span of its own that links to the run before.
+func TestTraceGoesOnAcrossARestart(t *testing.T) {
+	d := newDesk(t)
+	for attempt := range 8 {
+		p := d.populate(fmt.Sprint("anna", attempt), 40)
+		request := d.create("/api/v2/privacy/requests", object{"kind": "erasure", "contact_id": json.Number(p.contact)})
+		d.stop() // in the middle, unless the saga was faster
+		before := d.spans
+		d = open(t, d.dir)
+		saga := d.await(fmt.Sprint(request["saga_id"]))
+		if saga["state"] != "completed" {
+			t.Fatalf("the saga ended as %v", saga["state"])
+		}
+		d.gone(p)
+		d.stop()
+		traceID := fmt.Sprint(saga["trace_id"])
+		first, second := segments(before.of(traceID)), segments(d.spans.of(traceID))
+		d = open(t, d.dir)
+		if len(first) == 0 || len(second) == 0 {
+			continue // it was done before the stop, or had not begun
+		}
+		last := first[len(first)-1].SpanContext.SpanID()
+		links := second[0].Links
+		if len(links) != 1 || links[0].SpanContext.SpanID() != last || links[0].SpanContext.TraceID().String() != traceID {
+			t.Errorf("the run after the restart links to %v, want the run before, %s", links, last)
+		}
+		return
+	}
+	t.Error("no erasure was still running when the suite stopped")
+}
+
+func segments(spans tracetest.SpanStubs) tracetest.SpanStubs {
+	var out tracetest.SpanStubs
+	for _, s := range spans {
+		if s.Name == "saga.segment" {
+			out = append(out, s)
+		}
+	}
+	return out
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/lethe-desk/lethe/services/contacts"
 	"github.com/lethe-desk/lethe/services/gateway"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
@@ -189,7 +188,7 @@ func (s *Suite) startContacts(ctx context.Context) (func(context.Context) error,
 func (s *Suite) startTickets(ctx context.Context) (func(context.Context) error, error) {
 	svc, err := tickets.New(ctx, tickets.Config{
 		Dir: filepath.Join(s.cfg.Dir, tickets.Name), Master: s.master,
-		Contacts: s.conn(tickets.Name, contacts.Name), Now: s.cfg.Now, Log: s.tele.Logger, Check: contract.CheckType,
+		Contacts: s.conn(tickets.Name, contacts.Name), Now: s.cfg.Now, Log: s.tele.Logger,
 	})
 	if err != nil {
 		return nil, err
