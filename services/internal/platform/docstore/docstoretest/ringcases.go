@@ -327,12 +327,18 @@ func fenceRace(w *W) {
 	w.put(c, w.small(0, 1))
 	var wg sync.WaitGroup
 	stopped := make([]int, 4)
+	stands := make(chan struct{}) // closed when the fence stands; each writer tries once more after that
 	for g := range stopped {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for i := range int64(500) {
-				if err := c.Insert(w, ring.Write, w.small(int64(g+1)*1000+i, 1)); err != nil {
+			for i, last := int64(0), false; !last; i++ {
+				select {
+				case <-stands:
+					last = true
+				default:
+				}
+				if err := c.Insert(w, ring.Write, w.small(int64(g+1)*1_000_000+i, 1)); err != nil {
 					return
 				}
 				stopped[g]++
@@ -342,6 +348,7 @@ func fenceRace(w *W) {
 	w.ok(w.DB.Fence(w, subject(1), fence(ring.Erasing, "e", 1)))
 	at, err := c.Count(w, ring.Sweep, 1, docstore.Query{Index: "owner", Eq: []any{1}})
 	w.ok(err)
+	close(stands)
 	wg.Wait()
 	after, err := c.Count(w, ring.Sweep, 1, docstore.Query{Index: "owner", Eq: []any{1}})
 	w.ok(err)
