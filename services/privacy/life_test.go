@@ -2,7 +2,10 @@ package privacy
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,6 +101,9 @@ func TestDeleteWaitsForARunningRestore(t *testing.T) {
 	<-g.reached
 	// Restoring is decided: without force there is nothing to erase any more.
 	refused(t, d.hard(id, false), faultv1.Reason_REASON_INCONSISTENT_STATE)
+	if out, err := d.api.ListRequests(d.as(1), &privacyv1.ListRequestsRequest{}); err != nil || len(out.GetRequests()) != 0 {
+		t.Errorf("a hard delete that is refused leaves %v, %v", out, err)
+	}
 	deleted := async(func() error { return d.delete(id) })
 	close(g.open)
 	check(t, <-restored)
@@ -456,4 +462,98 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	}
 	_, err = d.api.GetRequest(d.as(1), &privacyv1.GetRequestRequest{Id: 5})
 	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
+}
+
+// A download that is under way breaks off when an erasure withholds the export.
+func TestDownloadBreaksOffBehindAFence(t *testing.T) {
+	d := newDesk(t)
+	id := d.person()
+	for i := range int64(4) {
+		noise := make([]byte, 2<<20)
+		_, _ = rand.Read(noise) // never fails
+		now := time.Now()
+		check(t, d.tickets.records.Insert(t.Context(), ring.Write, &record{
+			Meta: docstore.Meta{Account: 1, ID: id + 10 + i, Owner: id, CreatedAt: now, UpdatedAt: now}, Text: base64.StdEncoding.EncodeToString(noise),
+		}))
+	}
+	r, err := d.request("export", id, "")
+	check(t, err)
+	if s := d.settled(r.GetSagaId()); s.GetState() != "completed" {
+		t.Fatalf("the export is %s (%s)", s.GetState(), s.GetReason())
+	}
+	whole, size, err := d.download(r.GetExportId(), nil)
+	check(t, err)
+	if whole != size || size < 8<<20 {
+		t.Errorf("%d bytes of %d", whole, size)
+	}
+	cut, _, err := d.download(r.GetExportId(), func() {
+		check(t, d.svc.store.DB.Fence(t.Context(), ring.Subject{Account: 1, ID: id}, ring.Fence{Mode: ring.Erasing, Saga: "e", Token: ring.Token{Sequence: 9}}))
+	})
+	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
+	if cut == 0 || cut > 3<<20 {
+		t.Errorf("%d bytes came behind the fence", cut)
+	}
+	_, _, err = d.download(r.GetExportId(), nil)
+	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
+	// Behind the fence nobody gets an empty archive either.
+	_, err = d.request("export", id, "")
+	check(t, err)
+	for _, s := range d.sagas(id) {
+		if s := d.settled(s.GetId()); s.GetId() != r.GetSagaId() && s.GetState() != "refused" {
+			t.Errorf("an export of a fenced person is %s", s.GetState())
+		}
+	}
+	page, err := d.api.ListRequests(d.as(1), &privacyv1.ListRequestsRequest{ContactId: &id})
+	check(t, err)
+	if got := page.GetRequests()[0]; got.GetState() != "refused" || got.ClosedAt == nil {
+		t.Errorf("the request is %v", got)
+	}
+}
+
+// download reads an export; between runs after the first piece.
+func (d *desk) download(id int64, between func()) (n, size int64, err error) {
+	stream, err := d.api.DownloadExport(d.as(1), &privacyv1.DownloadExportRequest{Id: &id})
+	check(d.t, err)
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return n, size, nil
+		}
+		if err != nil {
+			return n, size, err
+		}
+		size = max(size, m.GetExport().GetSize())
+		if n += int64(len(m.GetData())); n > 0 && between != nil {
+			between()
+			between = nil
+		}
+	}
+}
+
+func TestExpiredExportIsNotHandedOut(t *testing.T) {
+	d := newDesk(t)
+	r, err := d.request("export", d.person(), "")
+	check(t, err)
+	d.settled(r.GetSagaId())
+	d.now.Store(int64(DefaultExportTTL + time.Minute))
+	_, _, err = d.download(r.GetExportId(), nil)
+	refused(t, err, faultv1.Reason_REASON_INCONSISTENT_STATE)
+}
+
+// A restart in the middle of an erasure goes on where it stood.
+func TestRestartGoesOn(t *testing.T) {
+	d := newDesk(t)
+	id := d.person()
+	g := newGate("destroy")
+	d.tickets.on(g.hook)
+	r, err := d.request("erasure", id, "")
+	check(t, err)
+	<-g.reached
+	d.tickets.on(nil)
+	close(g.open)
+	d.down()
+	d.up(true)
+	if s := d.settled(r.GetSagaId()); s.GetState() != "completed" {
+		t.Errorf("the erasure is %s (%s)", s.GetState(), s.GetReason())
+	}
 }

@@ -16,11 +16,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// foreign are the services outside of the contract that a server may have.
+// foreign are the services outside of the contract that a server may have. What
+// the contract holds is no secret: who switches reflection on offers it to all.
 var foreign = map[string]optionsv1.Permission{
 	"grpc.health.v1.Health":                    optionsv1.Permission_PERMISSION_PUBLIC,
-	"grpc.reflection.v1.ServerReflection":      optionsv1.Permission_PERMISSION_AUTHENTICATED,
-	"grpc.reflection.v1alpha.ServerReflection": optionsv1.Permission_PERMISSION_AUTHENTICATED,
+	"grpc.reflection.v1.ServerReflection":      optionsv1.Permission_PERMISSION_PUBLIC,
+	"grpc.reflection.v1alpha.ServerReflection": optionsv1.Permission_PERMISSION_PUBLIC,
 }
 
 // Guard checks token and permission of every call. Safe for concurrent use.

@@ -52,7 +52,7 @@ type Options struct {
 	// Meter and Tracer are where calls are counted and traced; nil is OpenTelemetry's global.
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
-	// Reflection lets callers with an identity ask what the server offers.
+	// Reflection lets callers ask what the server offers.
 	Reflection bool
 	// MaxMessage is in bytes; 0 is DefaultMaxMessage.
 	MaxMessage int

@@ -327,9 +327,8 @@ func TestTooLargeMessagesAreRefused(t *testing.T) {
 	}
 }
 
-func TestReflectionNeedsAnIdentity(t *testing.T) {
-	f := newFixture(t, func(o *Options) { o.Reflection = true })
-	list := func(ctx context.Context) (int, error) {
+func TestReflectionIsThereWhenSwitchedOn(t *testing.T) {
+	list := func(ctx context.Context, f *fixture) (int, error) {
 		rc, err := reflectionv1.NewServerReflectionClient(f.dial(t)).ServerReflectionInfo(ctx)
 		if err != nil {
 			return 0, err
@@ -347,11 +346,11 @@ func TestReflectionNeedsAnIdentity(t *testing.T) {
 		}
 		return len(r.GetListServicesResponse().GetService()), nil
 	}
-	if _, err := list(t.Context()); !fault.Is(err, fault.KindUnauthenticated) {
-		t.Fatalf("%v", err)
-	}
-	if n, err := list(f.agent()); err != nil || n < 2 {
+	if n, err := list(t.Context(), newFixture(t, func(o *Options) { o.Reflection = true })); err != nil || n < 2 {
 		t.Fatalf("%d %v", n, err)
+	}
+	if n, err := list(t.Context(), newFixture(t, func(o *Options) { o.Reflection = false })); err == nil {
+		t.Fatalf("switched off, and it lists %d services", n)
 	}
 }
 
