@@ -11,10 +11,10 @@ import (
 
 func costCases() []Case {
 	return []Case{
-		{"cost/a change of state needs no key", stateNeedsNoKey},
-		{"cost/lists open no bodies and skip the fenced", listsAreLean},
-		{"cost/a found document keeps its body", keepsBody},
-		{"cost/one read for many", oneRead},
+		{"cost/a change of state needs no key", stateNeedsNoKey, false},
+		{"cost/lists open no bodies and skip the fenced", listsAreLean, false},
+		{"cost/a found document keeps its body", keepsBody, false},
+		{"cost/one read for many", oneRead, false},
 	}
 }
 
