@@ -235,6 +235,15 @@ func TestNumberAndTraceRunThroughAllServices(t *testing.T) {
 		if line := below.log.lines(t)[len(below.log.lines(t))-1]; line[obs.KeyRequestID] != id || line[obs.KeyRole] != "service" || line[obs.KeyTraceID] != root.SpanContext().TraceID().String() {
 			t.Fatalf("%v", line)
 		}
+		// A server's span ends a moment after its answer has arrived.
+		const spans = 5
+		for tick := time.NewTicker(time.Millisecond); len(below.spans.GetSpans()) < spans; {
+			select {
+			case <-tick.C:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("only %d spans have ended", len(below.spans.GetSpans()))
+			}
+		}
 		kinds := map[string]int{}
 		for _, s := range below.spans.GetSpans() {
 			kinds[s.SpanKind.String()]++
