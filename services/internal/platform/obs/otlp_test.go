@@ -33,7 +33,8 @@ func (s *sink) Export(_ context.Context, r *collector.ExportTraceServiceRequest)
 
 // Spans reach a collector over OTLP, with what is listed and nothing else.
 func TestSpansReachACollector(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
