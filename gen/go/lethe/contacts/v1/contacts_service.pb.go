@@ -805,7 +805,7 @@ func (x *BatchGetPeopleRequest) GetIds() []int64 {
 	return nil
 }
 
-// BatchGetPeopleResponse holds those who exist and are neither restricted nor erased.
+// BatchGetPeopleResponse holds those who exist and are neither hidden, restricted nor erased.
 type BatchGetPeopleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In no promised order.

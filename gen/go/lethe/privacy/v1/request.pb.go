@@ -30,7 +30,7 @@ type Request struct {
 	Id *int64 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
 	// erasure or export.
 	Kind *string `protobuf:"bytes,2,opt,name=kind" json:"kind,omitempty"`
-	// approved, running, completed, attention or refused.
+	// approved, running, completed, attention, refused or cancelled.
 	State *string `protobuf:"bytes,3,opt,name=state" json:"state,omitempty"`
 	// The person it is about.
 	ContactId *int64 `protobuf:"varint,4,opt,name=contact_id,json=contactId" json:"contact_id,omitempty"`

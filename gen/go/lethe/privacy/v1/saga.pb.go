@@ -194,7 +194,7 @@ type SagaStep struct {
 	Stage *string `protobuf:"bytes,1,opt,name=stage" json:"stage,omitempty"`
 	// The step.
 	Name *string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
-	// pending, running, done, failed, undoing or undone.
+	// pending, running, waiting, done, refused, failed or undone.
 	State *string `protobuf:"bytes,3,opt,name=state" json:"state,omitempty"`
 	// How often it was tried.
 	Attempts *int32 `protobuf:"varint,4,opt,name=attempts" json:"attempts,omitempty"`
