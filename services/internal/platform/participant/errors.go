@@ -6,22 +6,16 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault/storefault"
 )
 
-// storeFault turns an error of the document port into what privacy acts on: a
-// refusal for what will not change by asking again, unavailable for the rest.
+// storeFault turns an error of the document port into what privacy acts on. A
+// stale ring entry means a stale token here; the rest means what it means everywhere.
 func storeFault(err error) error {
-	switch {
-	case errors.Is(err, docstore.ErrStale):
+	if errors.Is(err, docstore.ErrStale) {
 		return fault.New(fault.KindPrecondition, faultv1.Reason_REASON_STALE_TOKEN, "").Because(err)
-	case errors.Is(err, docstore.ErrFenced):
-		return fault.Fenced(err)
-	case errors.Is(err, docstore.ErrUnavailable):
-		return fault.Unavailable(err)
-	case errors.Is(err, docstore.ErrCursor):
-		return fault.New(fault.KindInvalid, faultv1.Reason_REASON_BAD_CURSOR, "").Because(err)
 	}
-	return err
+	return storefault.From(err)
 }
 
 // resourceFault turns an error of a resource into what privacy acts on. A stale

@@ -40,21 +40,25 @@ func token(t *participantv1.Token) ring.Token {
 	return ring.Token{Sequence: t.GetSequence(), Epoch: t.GetEpoch(), Stage: t.GetStage()}
 }
 
-// saga reads who asks, and under which token.
-func saga(id string, t *participantv1.Token) (ring.Token, error) {
-	if id == "" || t == nil {
-		return ring.Token{}, missing("saga")
+// sagaCall is what every call of a saga that changes something says.
+type sagaCall interface {
+	GetSubject() *participantv1.Subject
+	GetSaga() string
+	GetToken() *participantv1.Token
+}
+
+// asked reads whom a saga's call is about, and under which token it comes.
+func asked(ctx context.Context, in sagaCall) (ring.Subject, ring.Token, error) {
+	who, err := subject(ctx, in.GetSubject())
+	if err == nil && (in.GetSaga() == "" || in.GetToken() == nil) {
+		err = missing("saga")
 	}
-	return token(t), nil
+	return who, token(in.GetToken()), err
 }
 
 // Fence adds a fence; it stands on disk when the call returns. Repeating it changes nothing.
 func (s *Server) Fence(ctx context.Context, in *participantv1.FenceRequest) (*participantv1.FenceResponse, error) {
-	who, err := subject(ctx, in.GetSubject())
-	if err != nil {
-		return nil, err
-	}
-	tok, err := saga(in.GetSaga(), in.GetToken())
+	who, tok, err := asked(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +74,7 @@ func (s *Server) Fence(ctx context.Context, in *participantv1.FenceRequest) (*pa
 
 // Unfence removes the fences of one saga; removing what is not there is fine.
 func (s *Server) Unfence(ctx context.Context, in *participantv1.UnfenceRequest) (*participantv1.UnfenceResponse, error) {
-	who, err := subject(ctx, in.GetSubject())
-	if err != nil {
-		return nil, err
-	}
-	tok, err := saga(in.GetSaga(), in.GetToken())
+	who, tok, err := asked(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +86,7 @@ func (s *Server) Unfence(ctx context.Context, in *participantv1.UnfenceRequest) 
 
 // Destroy overwrites the person's key here. It needs the saga's own ERASING fence.
 func (s *Server) Destroy(ctx context.Context, in *participantv1.DestroyRequest) (*participantv1.DestroyResponse, error) {
-	who, err := subject(ctx, in.GetSubject())
-	if err != nil {
-		return nil, err
-	}
-	tok, err := saga(in.GetSaga(), in.GetToken())
+	who, tok, err := asked(ctx, in)
 	if err != nil {
 		return nil, err
 	}

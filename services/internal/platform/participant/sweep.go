@@ -30,11 +30,7 @@ const recheck = 1 << 20
 // and under a token lower than one seen.
 func (s *Server) Sweep(in *participantv1.SweepRequest, stream grpc.ServerStreamingServer[participantv1.SweepResponse]) error {
 	ctx := stream.Context()
-	who, err := subject(ctx, in.GetSubject())
-	if err != nil {
-		return err
-	}
-	tok, err := saga(in.GetSaga(), in.GetToken())
+	who, tok, err := asked(ctx, in)
 	if err != nil {
 		return err
 	}

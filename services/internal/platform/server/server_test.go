@@ -237,10 +237,12 @@ func TestNumberAndTraceRunThroughAllServices(t *testing.T) {
 		}
 		// A server's span ends a moment after its answer has arrived.
 		const spans = 5
-		for tick := time.NewTicker(time.Millisecond); len(below.spans.GetSpans()) < spans; {
+		tick, late := time.NewTicker(time.Millisecond), time.After(10*time.Second)
+		defer tick.Stop()
+		for len(below.spans.GetSpans()) < spans {
 			select {
 			case <-tick.C:
-			case <-time.After(10 * time.Second):
+			case <-late:
 				t.Fatalf("only %d spans have ended", len(below.spans.GetSpans()))
 			}
 		}

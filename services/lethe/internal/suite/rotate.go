@@ -32,7 +32,11 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	}
 	// Nothing is changed while a suite runs on the folder.
 	for _, name := range services {
-		if err := idle(ctx, filepath.Join(c.Dir, name), name, master); err != nil {
+		keys, err := openKeys(ctx, filepath.Join(c.Dir, name), name, master)
+		if err != nil {
+			return err
+		}
+		if err := keys.Close(); err != nil {
 			return err
 		}
 	}
@@ -58,20 +62,20 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	return nil
 }
 
-// idle opens a service's keys, which fails while a suite has them, and closes them again.
-func idle(ctx context.Context, dir, name string, master *keyring.Master) error {
+// openKeys opens a service's key file, which fails while a suite has it.
+func openKeys(ctx context.Context, dir, name string, master *keyring.Master) (*keyring.File, error) {
 	keys, err := keyring.Open(ctx, keyring.Options{Dir: dir, Service: name, Master: master, MustExist: true})
 	if err != nil {
-		return fmt.Errorf("open the keys of %s (is the suite stopped?): %w", name, err)
+		return nil, fmt.Errorf("open the keys of %s (is the suite stopped?): %w", name, err)
 	}
-	return keys.Close()
+	return keys, nil
 }
 
 // rotateService rewraps one service's key file, and does not believe it before it has looked.
 func rotateService(ctx context.Context, dir, name string, master *keyring.Master) error {
-	keys, err := keyring.Open(ctx, keyring.Options{Dir: dir, Service: name, Master: master, MustExist: true})
+	keys, err := openKeys(ctx, dir, name, master)
 	if err != nil {
-		return fmt.Errorf("open the keys of %s (is the suite stopped?): %w", name, err)
+		return err
 	}
 	if err := errors.Join(keys.Rotate(ctx), keys.Close()); err != nil {
 		return fmt.Errorf("rotate the keys of %s: %w", name, err)
