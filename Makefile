@@ -67,12 +67,17 @@ vet: ## go vet over all modules
 
 BUF := .bin/buf-$(BUF_VERSION)
 
+# The description of the REST interface is made of the generated code and the contract's comments.
+define generate
+$(BUF) generate && $(BUF) build proto -o .cache/image.binpb && go run ./services/gateway/internal/openapi/generate .cache/image.binpb gen/openapi
+endef
+
 generate: $(BUF) .cache/proto/.stamp ## regenerate gen/ from proto/
-	@$(BUF) generate
+	@$(generate)
 
 drift: $(BUF) .cache/proto/.stamp ## fail when gen/ is not what proto/ generates
 	@rm -rf .cache/gen && mkdir -p .cache && cp -r gen .cache/gen
-	@$(BUF) generate
+	@$(generate)
 	@diff -r -q gen .cache/gen || { echo "gen/ did not fit proto/: it has been regenerated, look at it and commit it"; exit 1; }
 
 lint-contract: $(BUF) .cache/proto/.stamp ## buf lint and format

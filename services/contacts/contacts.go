@@ -19,9 +19,8 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"google.golang.org/grpc"
 )
 
@@ -30,10 +29,8 @@ const Name = "contacts"
 
 // Config is what the service runs with.
 type Config struct {
-	// Dir is the folder of the service's files; it is made if it is not there.
-	Dir string
-	// Master is the installation's master key. Mandatory.
-	Master *keyring.Master
+	// Store says where documents and keys lie; its clock is Now. Mandatory.
+	Store storage.Config
 	// Signer signs identity tokens. Mandatory.
 	Signer *authn.Signer
 	// AdminKey is the first administrator's API key, at least 20 characters. It
@@ -49,7 +46,7 @@ type Config struct {
 
 // Service is the running service. It is safe for concurrent use.
 type Service struct {
-	files *local.Store
+	files *storage.Store
 	db    *docstore.DB
 
 	contacts    *rpc.Contacts
@@ -62,12 +59,13 @@ type Service struct {
 // are not there, and returns a service that is ready for Register. Errors are
 // sentences for the operator. Close frees what it holds.
 func New(ctx context.Context, c Config) (*Service, error) {
-	if c.Dir == "" || c.Master == nil || c.Signer == nil {
+	if !c.Store.Complete() || c.Signer == nil {
 		return nil, errors.New("the contacts service needs a folder, a master key and a signer")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Store.Now = c.Now
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -91,7 +89,7 @@ func (s *Service) open(ctx context.Context, c Config) error {
 
 // openFiles opens keys and store.
 func (s *Service) openFiles(ctx context.Context, c Config) (err error) {
-	if s.files, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
+	if s.files, err = storage.Open(ctx, Name, c.Store); err != nil {
 		return err
 	}
 	s.db = s.files.DB

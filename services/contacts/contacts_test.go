@@ -63,7 +63,7 @@ func TestNothingPersonalIsAtRestInTheClear(t *testing.T) {
 	d.create(fullInput())
 	planted := []string{"Mara", "mara@example", "m.quell", "123-45", "ext-7", "Buyer", "Berlin", "likes lamps", "mastodon", "1 Lane", "vip"}
 	control := 0
-	must(t, filepath.WalkDir(d.config.Dir, func(path string, e fs.DirEntry, err error) error {
+	must(t, filepath.WalkDir(d.config.Store.Dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

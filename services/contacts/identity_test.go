@@ -2,7 +2,6 @@ package contacts
 
 import (
 	"bytes"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"github.com/lethe-desk/lethe/services/internal/platform/servicetest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -33,7 +32,7 @@ func TestKeysAndTokens(t *testing.T) {
 		if token.GetRole() != want || token.GetActor() != id || token.GetAccount() != 1 {
 			t.Errorf("role %d: %v", role, token)
 		}
-		if left := token.GetExpiresAt().AsTime().Sub(d.clock.now()); left > authn.Lifetime || left < authn.Lifetime-2*time.Second {
+		if left := token.GetExpiresAt().AsTime().Sub(d.Clock.Now()); left > authn.Lifetime || left < authn.Lifetime-2*time.Second {
 			t.Errorf("ends in %v", left)
 		}
 		keys, err := d.identity.GetVerificationKeys(t.Context(), &contactsv1.GetVerificationKeysRequest{})
@@ -41,7 +40,7 @@ func TestKeysAndTokens(t *testing.T) {
 		if len(keys.GetKeys()) != 1 || !bytes.Equal(keys.GetKeys()[0], d.config.Signer.Public()) {
 			t.Fatal(keys)
 		}
-		who, err := authn.NewVerifier(d.clock.now, keys.GetKeys()[0]).Verify(token.GetToken())
+		who, err := authn.NewVerifier(d.Clock.Now, keys.GetKeys()[0]).Verify(token.GetToken())
 		must(t, err)
 		if string(who.Role) != want || who.Actor != id || who.Account != 1 {
 			t.Fatal(who)
@@ -68,7 +67,7 @@ func TestKeysAndTokens(t *testing.T) {
 func TestSignInIsNotedOnceAnHour(t *testing.T) {
 	d := open(t)
 	read := func() time.Time {
-		me, err := d.agents.GetMe(d.as(identityOf(d)), &contactsv1.GetMeRequest{})
+		me, err := d.agents.GetMe(d.As(identityOf(d)), &contactsv1.GetMeRequest{})
 		must(t, err)
 		return me.GetAgent().GetContact().GetLastLoginAt().AsTime()
 	}
@@ -78,7 +77,7 @@ func TestSignInIsNotedOnceAnHour(t *testing.T) {
 	if !read().Equal(first) {
 		t.Fatal("noted twice")
 	}
-	d.clock.advance(time.Hour)
+	d.Clock.Advance(time.Hour)
 	_, err = d.issue(adminKey)
 	must(t, err)
 	if !read().After(first) {
@@ -88,7 +87,7 @@ func TestSignInIsNotedOnceAnHour(t *testing.T) {
 
 func TestCreateAccountRefuses(t *testing.T) {
 	d := open(t)
-	operator := d.as(authn.Identity{Role: authn.RoleInstallation})
+	operator := d.As(authn.Identity{Role: authn.RoleInstallation})
 	_, err := d.identity.CreateAccount(operator, &contactsv1.CreateAccountRequest{AdminEmail: proto.String("x")})
 	if violations(err) != "admin_email=invalid_value name=missing_field" {
 		t.Fatal(err)
@@ -97,6 +96,32 @@ func TestCreateAccountRefuses(t *testing.T) {
 	if violations(err) != "admin_email=missing_field" {
 		t.Fatal(err)
 	}
+}
+
+func TestCreateAccountIsMadeOncePerKey(t *testing.T) {
+	d := open(t)
+	in := &contactsv1.CreateAccountRequest{
+		Name: proto.String("Second"), AdminEmail: proto.String("boss@example.org"), AdminName: proto.String("Boss"), IdempotencyKey: proto.String("k"),
+	}
+	made, err := d.identity.CreateAccount(d.admin, in)
+	must(t, err)
+	_, err = d.identity.CreateAccount(d.admin, in)
+	refused(t, err, faultv1.Reason_REASON_ALREADY_DONE)
+	in.Name = proto.String("Third")
+	_, err = d.identity.CreateAccount(d.admin, in)
+	refused(t, err, faultv1.Reason_REASON_KEY_REUSED)
+	in.IdempotencyKey = proto.String("l")
+	third, err := d.identity.CreateAccount(d.admin, in)
+	must(t, err)
+	if third.GetAccount().GetId() == made.GetAccount().GetId() || third.GetSecret() == made.GetSecret() {
+		t.Error("two accounts are one")
+	}
+	// Another account's administrator makes no accounts.
+	token, err := d.identity.IssueToken(t.Context(), &contactsv1.IssueTokenRequest{ApiKey: made.Secret})
+	must(t, err)
+	in.IdempotencyKey = nil
+	_, err = d.identity.CreateAccount(authn.WithOutgoingToken(t.Context(), token.GetToken()), in)
+	refused(t, err, faultv1.Reason_REASON_ACCESS_DENIED)
 }
 
 // start opens the service as production does and closes it again.
@@ -110,18 +135,15 @@ func start(t *testing.T, c Config) error {
 	return s.Close(t.Context())
 }
 
-func startConfig(t *testing.T) Config {
-	dir := t.TempDir()
-	master, err := keyring.OpenMaster(filepath.Join(dir, "master.key"))
-	must(t, err)
-	key, err := authn.LoadOrCreateKey(filepath.Join(dir, "signing.key"))
-	must(t, err)
-	c := newClock()
-	return Config{Log: slog.New(slog.DiscardHandler), Dir: filepath.Join(dir, "contacts"), Master: master, Signer: authn.NewSigner(key, c.now), Now: c.now, AdminKeyFile: filepath.Join(dir, "data.admin-key")}
+func startConfig(t *testing.T) (*servicetest.Kit, Config) {
+	k := servicetest.New(t, servicetest.Options{})
+	c := config(k)
+	c.AdminKeyFile = filepath.Join(k.Dir, "data.admin-key")
+	return k, c
 }
 
 func TestFirstStartMakesAKeyAndKeepsIt(t *testing.T) {
-	c := startConfig(t)
+	k, c := startConfig(t)
 	must(t, start(t, c))
 	info, err := os.Stat(c.AdminKeyFile)
 	must(t, err)
@@ -139,12 +161,12 @@ func TestFirstStartMakesAKeyAndKeepsIt(t *testing.T) {
 	}
 	c.AdminKey = key
 	must(t, start(t, c))
-	d := openWith(t, newClock(), c)
+	d := openWith(k, c)
 	if d.adminID == 0 {
 		t.Fatal("the key opens nothing")
 	}
 	for _, e := range []string{"contacts.db", "contacts.keys"} {
-		raw, err := os.ReadFile(filepath.Join(c.Dir, e))
+		raw, err := os.ReadFile(filepath.Join(c.Store.Dir, e))
 		must(t, err)
 		if bytes.Contains(raw, []byte(key)) {
 			t.Fatalf("the key lies in %s", e)
@@ -159,7 +181,7 @@ func TestStartRefusesInSentences(t *testing.T) {
 			t.Errorf("got %v, want a sentence with %q", err, want)
 		}
 	}
-	c := startConfig(t)
+	_, c := startConfig(t)
 	c.AdminKey = "short"
 	says(start(t, c), "at least 20 characters")
 	c.AdminKey, c.AdminKeyFile = "", ""
@@ -170,7 +192,7 @@ func TestStartRefusesInSentences(t *testing.T) {
 	says(start(t, c), "not the key this installation was first started with")
 	c.AdminKey = ""
 	must(t, start(t, c))
-	c.Master = nil
+	c.Store.Master = nil
 	says(start(t, c), "master key")
 }
 
@@ -182,7 +204,7 @@ func TestFirstStartContinuesAfterACrash(t *testing.T) {
 		"before the end":   func(f *faulty) { f.late.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := startConfig(t)
+			k, c := startConfig(t)
 			s := &Service{}
 			must(t, s.openFiles(t.Context(), c))
 			kept := s.store(t)
@@ -194,9 +216,8 @@ func TestFirstStartContinuesAfterACrash(t *testing.T) {
 			}
 			must(t, s.Close(t.Context()))
 			c.AdminKey = adminKey
-			clk := newClock()
-			clk.advance(time.Second)
-			d := openWith(t, clk, c)
+			k.Clock.Advance(time.Second)
+			d := openWith(k, c)
 			me, err := d.agents.GetMe(d.admin, &contactsv1.GetMeRequest{})
 			must(t, err)
 			if me.GetAgent().GetRoleIds()[0] != 1 {

@@ -4,47 +4,29 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
-	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/store"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/dial"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/server"
+	"github.com/lethe-desk/lethe/services/internal/platform/servicetest"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 const adminKey = "first-admin-key-of-tests"
 
-// clock moves on by a millisecond with each look.
-type clock struct{ ms atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.ms.Store(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
-	return c
-}
-
-func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Add(1)) }
-func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
-
 // desk is a running service with clients and callers.
 type desk struct {
+	*servicetest.Kit
 	t      *testing.T
 	config Config
 	svc    *Service
-	clock  *clock
 	// faults is between use cases and store.
 	faults *faulty
 
@@ -59,31 +41,37 @@ type desk struct {
 	sequence                atomic.Int64
 }
 
+var must = servicetest.Must
+
 // open starts a desk in a new folder.
 func open(t *testing.T) *desk {
 	t.Helper()
-	dir := t.TempDir()
-	master, err := keyring.OpenMaster(filepath.Join(dir, "master.key"))
-	must(t, err)
-	key, err := authn.LoadOrCreateKey(filepath.Join(dir, "signing.key"))
-	must(t, err)
-	c := newClock()
-	return openWith(t, c, Config{Dir: filepath.Join(dir, "contacts"), Master: master, Signer: authn.NewSigner(key, c.now),
-		AdminKey: adminKey, Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	return openOn(servicetest.New(t, servicetest.Options{}))
 }
 
-func openWith(t *testing.T, c *clock, config Config) *desk {
+// openOn starts a desk on the stores of a kit.
+func openOn(k *servicetest.Kit) *desk {
+	k.T.Helper()
+	c := config(k)
+	c.AdminKey = adminKey
+	return openWith(k, c)
+}
+
+func config(k *servicetest.Kit) Config {
+	return Config{Store: k.Store(Name), Signer: k.Signer, Now: k.Clock.Now, Log: k.Log}
+}
+
+func openWith(k *servicetest.Kit, config Config) *desk {
+	t := k.T
 	t.Helper()
-	d := &desk{t: t, clock: c, config: config, svc: &Service{}, faults: &faulty{}}
-	ctx := t.Context()
-	must(t, d.svc.openFiles(ctx, config))
-	kept, err := store.New(ctx, d.svc.db)
-	must(t, err)
-	d.faults.Store = kept
-	must(t, d.svc.assemble(ctx, config, d.faults, kept))
-	d.serve()
-	d.tickets, d.privacy = d.service(1, "tickets"), d.service(1, "privacy")
+	d := &desk{Kit: k, t: t, config: config}
+	k.Run(servicetest.Service{Name: Name, Declared: Services(), Open: d.open})
+	conn := k.Conn(Name)
+	d.contacts, d.agents = contactsv1.NewContactsServiceClient(conn), contactsv1.NewAgentsServiceClient(conn)
+	d.identity, d.participant = contactsv1.NewIdentityServiceClient(conn), participantv1.NewPersonalDataServiceClient(conn)
+	d.tickets, d.privacy = k.Service(1, "tickets"), k.Privacy(1)
 	if config.AdminKey != "" {
+		ctx := t.Context()
 		token, err := d.identity.IssueToken(ctx, &contactsv1.IssueTokenRequest{ApiKey: &config.AdminKey})
 		must(t, err)
 		d.admin, d.adminID = authn.WithOutgoingToken(ctx, token.GetToken()), token.GetActor()
@@ -91,36 +79,18 @@ func openWith(t *testing.T, c *clock, config Config) *desk {
 	return d
 }
 
-func (d *desk) serve() {
-	t := d.t
-	srv, err := server.New(server.Options{Name: Name, Declared: Services(), Logger: d.config.Log,
-		Verifier: authn.NewVerifier(d.clock.now, d.config.Signer.Public())})
-	must(t, err)
-	d.svc.Register(srv)
-	addr, err := srv.Start("127.0.0.1:0")
-	must(t, err)
-	conn, err := dial.New(addr.String(), dial.Options{})
-	must(t, err)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		if err := errors.Join(conn.Close(), srv.Stop(ctx), d.svc.Close(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	d.contacts, d.agents = contactsv1.NewContactsServiceClient(conn), contactsv1.NewAgentsServiceClient(conn)
-	d.identity, d.participant = contactsv1.NewIdentityServiceClient(conn), participantv1.NewPersonalDataServiceClient(conn)
-}
-
-// as returns the context of a caller.
-func (d *desk) as(i authn.Identity) context.Context {
-	d.t.Helper()
-	token, _, err := d.config.Signer.Sign(i)
-	must(d.t, err)
-	return authn.WithOutgoingToken(d.t.Context(), token)
-}
-
-func (d *desk) service(account int64, name string) context.Context {
-	return d.as(authn.Identity{Account: account, Role: authn.RoleService, Service: name})
+// open opens the service as New does, with faults between use cases and store.
+func (d *desk) open(ctx context.Context) (servicetest.Running, error) {
+	d.svc, d.faults = &Service{}, &faulty{}
+	if err := d.svc.openFiles(ctx, d.config); err != nil {
+		return nil, err
+	}
+	kept, err := store.New(ctx, d.svc.db)
+	if err != nil {
+		return nil, err
+	}
+	d.faults.Store = kept
+	return d.svc, d.svc.assemble(ctx, d.config, d.faults, kept)
 }
 
 // create makes a contact that must be fine.
@@ -205,20 +175,8 @@ func (d *desk) erase(id int64) []*participantv1.Outcome {
 	return last.GetOutcomes()
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // refused checks an error's reason.
-func refused(t *testing.T, err error, want faultv1.Reason) {
-	t.Helper()
-	if !fault.Has(err, want) {
-		t.Fatalf("got %v, want %v", err, want)
-	}
-}
+var refused = servicetest.Refused
 
 // violations returns field=code of an error, sorted.
 func violations(err error) string {

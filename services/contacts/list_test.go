@@ -60,7 +60,7 @@ func TestListFilters(t *testing.T) {
 		{"changed since", &contactsv1.ListContactsRequest{UpdatedSince: changed}, []int64{bo}},
 		{"changed since, with a filter", &contactsv1.ListContactsRequest{UpdatedSince: changed, CompanyId: proto.Int64(12)}, []int64{bo}},
 		{"changed since ever", &contactsv1.ListContactsRequest{UpdatedSince: &timestamppb.Timestamp{Seconds: -62135596800}}, []int64{mara, cy, bo}},
-		{"changed since tomorrow", &contactsv1.ListContactsRequest{UpdatedSince: timestamppb.New(d.clock.now().Add(24 * time.Hour))}, nil},
+		{"changed since tomorrow", &contactsv1.ListContactsRequest{UpdatedSince: timestamppb.New(d.Clock.Now().Add(24 * time.Hour))}, nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestPagesCoverTheListOnceWhileOthersAreAdded(t *testing.T) {
 func TestAnotherAccountSeesNothing(t *testing.T) {
 	d := open(t)
 	c := d.create(fullInput())
-	operator := d.as(authn.Identity{Role: authn.RoleInstallation})
+	operator := d.As(authn.Identity{Role: authn.RoleInstallation})
 	made, err := d.identity.CreateAccount(operator, &contactsv1.CreateAccountRequest{
 		Name: proto.String("Second"), AdminEmail: proto.String("boss@example.org"), AdminName: proto.String("Boss")})
 	must(t, err)
@@ -157,7 +157,7 @@ func TestAnotherAccountSeesNothing(t *testing.T) {
 	d.admin = first
 	_, err = d.get(twin.GetId())
 	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
-	second := d.service(made.GetAccount().GetId(), "privacy")
+	second := d.Service(made.GetAccount().GetId(), "privacy")
 	_, err = d.participant.CountHoldings(second, &participantv1.CountHoldingsRequest{Subject: subject(c.GetId())})
 	refused(t, err, faultv1.Reason_REASON_ACCESS_DENIED)
 }

@@ -212,9 +212,9 @@ func TestClaimsLeftByACrashAreVoidAfterAMinute(t *testing.T) {
 			d := open(t)
 			c.crash(d)
 			d.faults.revive()
-			d.clock.advance(30 * time.Second)
+			d.Clock.Advance(30 * time.Second)
 			refused(t, d.tryCreate(in("left@example.org")), faultv1.Reason_REASON_DUPLICATE_VALUE)
-			d.clock.advance(31 * time.Second)
+			d.Clock.Advance(31 * time.Second)
 			d.mail("Next", "left@example.org")
 			refused(t, d.tryCreate(in("left@example.org")), faultv1.Reason_REASON_DUPLICATE_VALUE)
 		})
@@ -226,8 +226,8 @@ func TestClaimsLeftByACrashAreVoidAfterAMinute(t *testing.T) {
 			t.Fatal("no crash")
 		}
 		d.faults.revive()
-		d.clock.advance(time.Hour)
-		d.admin = d.as(identityOf(d))
+		d.Clock.Advance(time.Hour)
+		d.admin = d.As(identityOf(d))
 		refused(t, d.tryCreate(in("kept@example.org")), faultv1.Reason_REASON_DUPLICATE_VALUE)
 	})
 }

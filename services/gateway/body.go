@@ -9,6 +9,7 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/gateway/internal/form"
+	"github.com/lethe-desk/lethe/services/gateway/internal/route"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/wire"
 	"google.golang.org/protobuf/proto"
@@ -27,7 +28,9 @@ const (
 // paths it holds. A route that takes none accepts nothing and {}.
 func (g *Gateway) readBody(ctx context.Context, w http.ResponseWriter, c *call) (proto.Message, []string, error) {
 	var message proto.Message = &emptypb.Empty{}
-	if c.route.Body != nil {
+	if c.route.Whole {
+		message = c.route.Input.New().Interface()
+	} else if c.route.Body != nil {
 		mt, err := protoregistry.GlobalTypes.FindMessageByName(c.route.Body.Message().FullName())
 		if err != nil {
 			return nil, nil, fault.Internal(err)
@@ -44,10 +47,27 @@ func (g *Gateway) readBody(ctx context.Context, w http.ResponseWriter, c *call) 
 			return nil, nil, err
 		}
 	}
+	if c.route.Whole {
+		return message, nil, onlySent(c.route, paths)
+	}
 	if c.route.Body == nil {
 		return nil, nil, nil
 	}
 	return message, paths, nil
+}
+
+// onlySent refuses members of a body that the path or a header fills.
+func onlySent(r *route.Route, paths []string) error {
+	var bad []fault.Violation
+	for _, name := range paths {
+		if !r.Sent(name) {
+			bad = append(bad, fault.Violation{Field: name, Code: faultv1.Reason_REASON_INVALID_FIELD, Message: "Unexpected/invalid field in request"})
+		}
+	}
+	if len(bad) > 0 {
+		return fault.Invalid(bad...)
+	}
+	return nil
 }
 
 // bodyJSON returns the body as JSON; a form becomes it.

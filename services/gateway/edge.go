@@ -114,6 +114,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		g.operational(w, r)
 		return
 	}
+	if describe(w, r) {
+		return
+	}
 	w.Header().Set(headerAPIVersion, apiVersion)
 	if err := g.admit(c); err != nil {
 		g.fail(w, c, err)

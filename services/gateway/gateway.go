@@ -41,12 +41,12 @@ const (
 	heartbeat = 15 * time.Second
 )
 
-// Config says what a gateway calls and how it presents itself. The three
+// Config says what a gateway calls and how it presents itself. The
 // connections are mandatory; they must show the token of
 // authn.WithOutgoingToken, as those of package dial do.
 type Config struct {
-	// Contacts, Tickets and Privacy are connections to the services, over the network or in the process.
-	Contacts, Tickets, Privacy grpc.ClientConnInterface
+	// Contacts, Tickets, Forums, Ratings and Privacy are connections to the services, over the network or in the process.
+	Contacts, Tickets, Forums, Ratings, Privacy grpc.ClientConnInterface
 	// Verifier reads bearer tokens, so that calls are counted per account. Without one
 	// they are passed on unseen, services check them, and calls are counted per token.
 	Verifier *authn.Verifier
@@ -73,8 +73,8 @@ type Config struct {
 	ticks func() (<-chan time.Time, func())
 }
 
-// Gateway is an http.Handler for everything below /api/v2, and for
-// /healthz, /readyz and /metrics. Safe for concurrent use.
+// Gateway is an http.Handler for everything below /api/v2, for its description
+// at /openapi.json and /docs, and for /healthz, /readyz and /metrics. Safe for concurrent use.
 type Gateway struct {
 	cfg    Config
 	table  route.Table
@@ -94,8 +94,10 @@ type Gateway struct {
 // contract and the generated code do not fit each other. ctx bounds the gateway's life
 // like Close.
 func New(ctx context.Context, cfg Config) (*Gateway, error) {
-	if cfg.Contacts == nil || cfg.Tickets == nil || cfg.Privacy == nil {
-		return nil, errors.New("a gateway needs connections to contacts, tickets and privacy")
+	for _, conn := range []grpc.ClientConnInterface{cfg.Contacts, cfg.Tickets, cfg.Privacy} {
+		if conn == nil {
+			return nil, errors.New("a gateway needs connections to contacts, tickets, forums, ratings and privacy")
+		}
 	}
 	cfg = withDefaults(cfg)
 	g := &Gateway{

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
+	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/wire"
 	"google.golang.org/protobuf/proto"
@@ -83,6 +85,16 @@ func TestWireShapes(t *testing.T) {
 	listed := proto.CloneOf(ticket)
 	listed.Description, listed.DescriptionText = nil, nil
 
+	topic, topicMembers := sample(t, "topic", &forumsv1.Topic{})
+	comment, commentMembers := sample(t, "comment", &forumsv1.Comment{})
+	forum, forumMembers := sample(t, "forum", &forumsv1.Forum{})
+	article, articleMembers := sample(t, "article", &forumsv1.Article{})
+	rating, ratingMembers := sample(t, "rating", &ratingsv1.SatisfactionRating{})
+	w.on(forumsv1.TopicsService_CreateTopic_FullMethodName, &forumsv1.CreateTopicResponse{Topic: topic}, nil)
+	w.on(forumsv1.TopicsService_UpdateComment_FullMethodName, &forumsv1.UpdateCommentResponse{Comment: comment}, nil)
+	w.on(forumsv1.ForumsService_GetForum_FullMethodName, &forumsv1.GetForumResponse{Forum: forum}, nil)
+	w.on(forumsv1.SolutionsService_GetArticle_FullMethodName, &forumsv1.GetArticleResponse{Article: article}, nil)
+	w.on(ratingsv1.RatingsService_CreateSatisfactionRating_FullMethodName, &ratingsv1.CreateSatisfactionRatingResponse{Rating: rating}, nil)
 	w.on(contactsv1.ContactsService_GetContact_FullMethodName, &contactsv1.GetContactResponse{Contact: person}, nil)
 	w.on(contactsv1.ContactsService_ListContacts_FullMethodName, &contactsv1.ListContactsResponse{Contacts: []*contactsv1.Contact{person, hidden}}, nil)
 	w.on(contactsv1.AgentsService_GetMe_FullMethodName, &contactsv1.GetMeResponse{Agent: agent}, nil)
@@ -101,6 +113,11 @@ func TestWireShapes(t *testing.T) {
 		{"ticket", "POST", "/api/v2/tickets", "{}", ticketMembers},
 		{"ticket_with_includes", "GET", "/api/v2/tickets/18?include=requester,stats,conversations", "", ticketMembers},
 		{"tickets", "GET", "/api/v2/tickets", "", nil},
+		{"topic", "POST", "/api/v2/discussions/forums/2/topics", `{"title":"Night mode","message":"x"}`, topicMembers},
+		{"comment", "PUT", "/api/v2/discussions/comments/9", `{"body":"x"}`, commentMembers},
+		{"forum", "GET", "/api/v2/discussions/forums/2", "", forumMembers},
+		{"article", "GET", "/api/v2/solutions/articles/4", "", articleMembers},
+		{"rating", "POST", "/api/v2/tickets/18/satisfaction_ratings", `{"ratings":{"default_question":103},"feedback":"Quick."}`, ratingMembers},
 		{"conversations", "GET", "/api/v2/tickets/18/conversations", "", nil},
 	} {
 		r := w.do(c.method, c.path, c.body)

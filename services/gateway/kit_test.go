@@ -15,7 +15,9 @@ import (
 	"time"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
@@ -53,6 +55,10 @@ type suite struct {
 	ticketsv1.UnimplementedCallsServiceServer
 	ticketsv1.UnimplementedChatsServiceServer
 	ticketsv1.UnimplementedThreadsServiceServer
+	forumsv1.UnimplementedForumsServiceServer
+	forumsv1.UnimplementedTopicsServiceServer
+	forumsv1.UnimplementedSolutionsServiceServer
+	ratingsv1.UnimplementedRatingsServiceServer
 
 	now func() time.Time
 
@@ -283,6 +289,10 @@ func start(t *testing.T, change func(*Config)) *world {
 	ticketsv1.RegisterChatsServiceServer(server, w.suite)
 	ticketsv1.RegisterThreadsServiceServer(server, w.suite)
 	ticketsv1.RegisterAttachmentsServiceServer(server, attachments{suite: w.suite})
+	forumsv1.RegisterForumsServiceServer(server, w.suite)
+	forumsv1.RegisterTopicsServiceServer(server, w.suite)
+	forumsv1.RegisterSolutionsServiceServer(server, w.suite)
+	ratingsv1.RegisterRatingsServiceServer(server, w.suite)
 	privacyv1.RegisterPrivacyServiceServer(server, privacyFake{suite: w.suite})
 	checks := health.NewServer()
 	healthv1.RegisterHealthServer(server, checks)
@@ -296,7 +306,7 @@ func start(t *testing.T, change func(*Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Contacts: conn, Tickets: conn, Privacy: conn, Now: w.clock.Now, Log: slog.New(obs.NewHandler(w.log, slog.LevelDebug))}
+	cfg := Config{Contacts: conn, Tickets: conn, Forums: conn, Ratings: conn, Privacy: conn, Now: w.clock.Now, Log: slog.New(obs.NewHandler(w.log, slog.LevelDebug))}
 	if change != nil {
 		change(&cfg)
 	}

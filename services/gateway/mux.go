@@ -13,9 +13,12 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/gateway/internal/route"
+	"github.com/lethe-desk/lethe/services/internal/platform/datamap"
 	"github.com/lethe-desk/lethe/services/internal/platform/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -38,7 +41,7 @@ func with[C any](client func(grpc.ClientConnInterface) C, register func(context.
 }
 
 func (g *Gateway) services() []service {
-	c, t, p := g.cfg.Contacts, g.cfg.Tickets, g.cfg.Privacy
+	c, t, f, r, p := g.cfg.Contacts, g.cfg.Tickets, g.cfg.Forums, g.cfg.Ratings, g.cfg.Privacy
 	return []service{
 		{contactsv1.ContactsService_ServiceDesc.ServiceName, c, with(contactsv1.NewContactsServiceClient, contactsv1.RegisterContactsServiceHandlerClient)},
 		{contactsv1.AgentsService_ServiceDesc.ServiceName, c, with(contactsv1.NewAgentsServiceClient, contactsv1.RegisterAgentsServiceHandlerClient)},
@@ -49,6 +52,10 @@ func (g *Gateway) services() []service {
 		{ticketsv1.CallsService_ServiceDesc.ServiceName, t, with(ticketsv1.NewCallsServiceClient, ticketsv1.RegisterCallsServiceHandlerClient)},
 		{ticketsv1.ChatsService_ServiceDesc.ServiceName, t, with(ticketsv1.NewChatsServiceClient, ticketsv1.RegisterChatsServiceHandlerClient)},
 		{ticketsv1.ThreadsService_ServiceDesc.ServiceName, t, with(ticketsv1.NewThreadsServiceClient, ticketsv1.RegisterThreadsServiceHandlerClient)},
+		{forumsv1.ForumsService_ServiceDesc.ServiceName, f, with(forumsv1.NewForumsServiceClient, forumsv1.RegisterForumsServiceHandlerClient)},
+		{forumsv1.TopicsService_ServiceDesc.ServiceName, f, with(forumsv1.NewTopicsServiceClient, forumsv1.RegisterTopicsServiceHandlerClient)},
+		{forumsv1.SolutionsService_ServiceDesc.ServiceName, f, with(forumsv1.NewSolutionsServiceClient, forumsv1.RegisterSolutionsServiceHandlerClient)},
+		{ratingsv1.RatingsService_ServiceDesc.ServiceName, r, with(ratingsv1.NewRatingsServiceClient, ratingsv1.RegisterRatingsServiceHandlerClient)},
 		{privacyv1.PrivacyService_ServiceDesc.ServiceName, p, with(privacyv1.NewPrivacyServiceClient, privacyv1.RegisterPrivacyServiceHandlerClient)},
 	}
 }
@@ -78,6 +85,9 @@ func (g *Gateway) routes() error {
 			g.fail(w, callOf(ctx), err)
 		}))
 	for _, s := range g.services() {
+		if s.conn == nil {
+			continue
+		}
 		routes, err := route.Of(s.name)
 		if err != nil {
 			return err
@@ -113,24 +123,18 @@ func (g *Gateway) add(r *route.Route, generated runtime.HandlerFunc) error {
 
 // ownRoutes adds the paths that http annotations cannot describe.
 func (g *Gateway) ownRoutes() error {
-	for _, own := range []struct {
-		template string
-		service  string
-		method   string
-		handler  http.HandlerFunc
-	}{
-		{"/api/v2/attachments/{id}/download", ticketsv1.AttachmentsService_ServiceDesc.ServiceName, "DownloadAttachment", g.downloadAttachment},
-		{"/api/v2/privacy/exports/{id}/download", privacyv1.PrivacyService_ServiceDesc.ServiceName, "DownloadExport", g.downloadExport},
-	} {
-		md, err := route.Method(own.service, own.method)
-		if err != nil {
-			return err
+	handlers := map[string]http.HandlerFunc{
+		route.AttachmentDownload: g.downloadAttachment, route.ExportDownload: g.downloadExport,
+		route.DataMapCSV: g.dataMap(datamap.Map.RowsCSV), route.FlowsCSV: g.dataMap(datamap.Map.FlowsCSV), route.DataMapSVG: g.dataMap(datamap.Map.SVG),
+	}
+	own, err := route.Own()
+	if err != nil {
+		return err
+	}
+	for _, r := range own {
+		if r.Handler = handlers[r.Template]; r.Handler == nil {
+			return fmt.Errorf("nobody answers %s", r.Template)
 		}
-		r, err := route.New(http.MethodGet, own.template, md)
-		if err != nil {
-			return err
-		}
-		r.Handler, r.AnyType = own.handler, true
 		if err := g.table.Add(r); err != nil {
 			return err
 		}
@@ -181,6 +185,10 @@ func (marshaler) NewDecoder(r io.Reader) runtime.Decoder {
 		p, ok := r.(prepared)
 		if !ok {
 			return io.EOF
+		}
+		if m, ok := into.(proto.Message); ok && m.ProtoReflect().Type() == p.message.ProtoReflect().Type() {
+			proto.Merge(m, p.message)
+			return nil
 		}
 		target := reflect.ValueOf(into).Elem()
 		message := reflect.ValueOf(p.message)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"google.golang.org/protobuf/proto"
@@ -139,4 +140,32 @@ func TestBodies(t *testing.T) {
 	// A method without the field takes the header and does nothing with it.
 	w.on(ticketsv1.TicketsService_UpdateTicket_FullMethodName, &ticketsv1.UpdateTicketResponse{Ticket: &ticketsv1.Ticket{}}, nil)
 	w.do("PUT", "/api/v2/tickets/18", `{"status":4}`, "Idempotency-Key", "k").want(t, 200, "*")
+}
+
+func TestBodiesThatFillTheRequest(t *testing.T) {
+	w := start(t, nil)
+	w.on(contactsv1.IdentityService_CreateAccount_FullMethodName, &contactsv1.CreateAccountResponse{}, nil)
+	w.on(forumsv1.TopicsService_FollowTopic_FullMethodName, &forumsv1.FollowTopicResponse{}, nil)
+	w.do("POST", "/api/v2/accounts", `{"name":"Acme","admin_email":"a@example.org"}`, "Idempotency-Key", "k").want(t, 201, "*")
+	want := &contactsv1.CreateAccountRequest{Name: proto.String("Acme"), AdminEmail: proto.String("a@example.org"), IdempotencyKey: proto.String("k")}
+	if got := w.last(t).req; !proto.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	w.do("POST", "/api/v2/accounts", `{"idempotency_key":"k"}`).want(t, 400, invalid("idempotency_key", "invalid_field", "Unexpected/invalid field in request"))
+	w.do("POST", "/api/v2/accounts?name=x", `{}`).want(t, 400, invalid("name", "invalid_field", "Unexpected/invalid field in request"))
+	w.do("POST", "/api/v2/discussions/topics/7/follow", `{"user_id":61,"id":8}`).want(t, 400, invalid("id", "invalid_field", "Unexpected/invalid field in request"))
+	for body, want := range map[string]*forumsv1.FollowTopicRequest{
+		``:               {Id: 7},
+		`{}`:             {Id: 7},
+		`{"user_id":61}`: {Id: 7, UserId: proto.Int64(61)},
+	} {
+		w.do("POST", "/api/v2/discussions/topics/7/follow", body).want(t, 204, "")
+		if got := w.last(t).req; !proto.Equal(got, want) {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+	w.do("GET", "/api/v2/discussions/topics/followed_by", "").want(t, 404, "") // the fakes implement nothing
+	if got := w.last(t).method; got != forumsv1.TopicsService_ListFollowedTopics_FullMethodName {
+		t.Error(got)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/lethe-desk/lethe/services/gateway/internal/identity"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 const (
@@ -140,6 +141,11 @@ func (g *Gateway) read(ctx context.Context, w http.ResponseWriter, c *call) (*ht
 	}
 	if c.route.Mask != nil && len(paths) > 0 {
 		values[string(c.route.Mask.Name())] = paths
+	}
+	if key := values.Get("idempotency_key"); c.route.Whole && key != "" {
+		// Generated code reads no query where the body fills the request.
+		message.ProtoReflect().Set(c.route.Idempotency, protoreflect.ValueOfString(key))
+		values.Del("idempotency_key")
 	}
 	if message != nil {
 		req.Body = prepared{http.NoBody, message}

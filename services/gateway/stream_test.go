@@ -156,3 +156,26 @@ func TestQuietStreamsSayThatTheyAreAlive(t *testing.T) {
 		t.Errorf("%q %v", rest, err)
 	}
 }
+
+func TestDataMapInAllForms(t *testing.T) {
+	w := start(t, nil)
+	row := &privacyv1.DataMapRow{
+		Service: proto.String("tickets"), Resource: proto.String("tickets"), Field: proto.String("subject"), Category: proto.String("content"),
+		Owner: proto.String("subject"), OnErase: proto.String("delete"), Purpose: proto.String("Settling, what was asked"),
+	}
+	flow := &privacyv1.DataMapFlow{Source: proto.String("gateway"), Target: proto.String("tickets"), Service: proto.String("TicketsService"), Categories: []string{"content"}}
+	w.on(privacyv1.PrivacyService_GetDataMap_FullMethodName, &privacyv1.GetDataMapResponse{Rows: []*privacyv1.DataMapRow{row}, Flows: []*privacyv1.DataMapFlow{flow}}, nil)
+	for path, want := range map[string][2]string{
+		"data_map":           {"application/json", `"field":"subject"`},
+		"data_map.csv":       {"text/csv", `tickets,tickets,subject,content,,subject,delete,,"Settling, what was asked"`},
+		"data_map_flows.csv": {"text/csv", "gateway,tickets,TicketsService,content"},
+		"data_map.svg":       {"image/svg+xml", "<svg "},
+	} {
+		r := w.do("GET", "/api/v2/privacy/"+path, "")
+		if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), want[0]) || !strings.Contains(r.body, want[1]) {
+			t.Errorf("%s: %d %v %.300s", path, r.StatusCode, r.Header, r.body)
+		}
+	}
+	w.on(privacyv1.PrivacyService_GetDataMap_FullMethodName, nil, fault.Denied(faultv1.Reason_REASON_ACCESS_DENIED))
+	w.do("GET", "/api/v2/privacy/data_map.svg", "").want(t, 403, "*")
+}

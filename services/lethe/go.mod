@@ -36,6 +36,9 @@ require (
 	github.com/googleapis/gax-go/v2 v2.24.1 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0 // indirect
 	github.com/jhump/protoreflect v1.15.6 // indirect
+	github.com/lethe-desk/lethe/services/client v0.0.0
+	github.com/lethe-desk/lethe/services/forums v0.0.0
+	github.com/lethe-desk/lethe/services/ratings v0.0.0
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
@@ -82,3 +85,9 @@ replace (
 	github.com/lethe-desk/lethe/services/privacy => ../privacy
 	github.com/lethe-desk/lethe/services/tickets => ../tickets
 )
+
+replace github.com/lethe-desk/lethe/services/forums => ../forums
+
+replace github.com/lethe-desk/lethe/services/ratings => ../ratings
+
+replace github.com/lethe-desk/lethe/services/client => ../client

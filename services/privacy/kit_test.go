@@ -5,7 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,9 +15,11 @@ import (
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
@@ -25,28 +27,39 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"github.com/lethe-desk/lethe/services/internal/platform/server"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
+	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
+	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
 )
 
 // record is what the participants of the tests keep of a person.
 type record struct {
 	docstore.Meta
-	Text string `doc:"text,seal" field:"lethe.contacts.v1.Contact.name"`
+	// Author is somebody who took part, On the ticket the record hangs on.
+	Author int64  `doc:"author" field:"lethe.tickets.v1.Ticket.responder_id"`
+	On     int64  `doc:"on" why:"number of the ticket the record hangs on"`
+	Text   string `doc:"text,seal" field:"lethe.contacts.v1.Contact.name"`
 }
 
 // holder is a participant with a store of its own. Its faults are set by tests.
 type holder struct {
 	participantv1.PersonalDataServiceServer
 	contactsv1.UnimplementedContactsServiceServer
-	store   *local.Store
+	contactsv1.UnimplementedAgentsServiceServer
+	ticketsv1.UnimplementedTicketsServiceServer
+	name    string
+	store   *storage.Store
 	records *docstore.Collection[record]
 	// before runs before each call of the participant contract and may refuse it.
 	before atomic.Pointer[func(ctx context.Context, method string) error]
-	// lies makes sweeps report success without deleting.
-	lies atomic.Bool
+	// lies makes sweeps report what they have not done, mute makes what is done
+	// to others' records, and to single items, do nothing.
+	lies, mute atomic.Bool
+	// roles are those of the agents among the people.
+	roles sync.Map
 }
 
 func (h *holder) hook(ctx context.Context, method string) error {
@@ -92,7 +105,7 @@ func (h *holder) Sweep(in *participantv1.SweepRequest, stream grpc.ServerStreami
 	}
 	if h.lies.Load() {
 		return stream.Send(&participantv1.SweepResponse{Outcomes: []*participantv1.Outcome{{
-			Resource: proto.String("tickets"), Category: optionsv1.Category_CATEGORY_CONTENT.Enum(),
+			Resource: proto.String(h.resourceName()), Category: optionsv1.Category_CATEGORY_CONTENT.Enum(),
 			Kind: participantv1.OutcomeKind_OUTCOME_KIND_ERASED.Enum(), Count: proto.Int64(2),
 		}}})
 	}
@@ -114,7 +127,8 @@ func (h *holder) ResolvePeople(ctx context.Context, in *contactsv1.ResolvePeople
 		doc, err := h.records.Get(ctx, ring.DeletedView, authn.Caller(ctx).Account, r.GetId())
 		switch {
 		case err == nil:
-			one.Person = &contactsv1.Person{Id: &doc.ID}
+			_, agent := h.roles.Load(doc.ID)
+			one.Person = &contactsv1.Person{Id: &doc.ID, Agent: &agent}
 		case !errors.Is(err, docstore.ErrNotFound) && !errors.Is(err, docstore.ErrFenced):
 			return nil, err
 		}
@@ -123,7 +137,7 @@ func (h *holder) ResolvePeople(ctx context.Context, in *contactsv1.ResolvePeople
 	return out, nil
 }
 
-// desk is a privacy service with two participants besides itself.
+// desk is a privacy service with four participants besides itself.
 type desk struct {
 	t        *testing.T
 	dir      string
@@ -132,10 +146,14 @@ type desk struct {
 	now      atomic.Int64
 	contacts *holder
 	tickets  *holder
-	conns    map[string]grpc.ClientConnInterface
-	svc      *Service
-	server   *server.Server
-	api      privacyv1.PrivacyServiceClient
+	forums   *holder
+	ratings  *holder
+	// fourEyes and older count at the next up: who decides, and that sagas begin by the first flows.
+	fourEyes, older bool
+	conns           map[string]grpc.ClientConnInterface
+	svc             *Service
+	server          *server.Server
+	api             privacyv1.PrivacyServiceClient
 }
 
 func check(t *testing.T, err error) {
@@ -158,6 +176,8 @@ func newDesk(t *testing.T) *desk {
 	d.signer = authn.NewSigner(key, time.Now)
 	d.contacts = d.holder("contacts", &contactsv1.Contact{}, optionsv1.Category_CATEGORY_IDENTITY)
 	d.tickets = d.holder("tickets", &ticketsv1.Ticket{}, optionsv1.Category_CATEGORY_CONTENT)
+	d.forums = d.holder("forums", &forumsv1.Topic{}, optionsv1.Category_CATEGORY_CONTENT)
+	d.ratings = d.holder("ratings", &ratingsv1.SatisfactionRating{}, optionsv1.Category_CATEGORY_OPINION)
 	d.up(true)
 	t.Cleanup(d.down)
 	return d
@@ -175,21 +195,30 @@ func (d *desk) serve(name string, services []string, register func(*server.Serve
 }
 
 func (d *desk) holder(name string, m proto.Message, c optionsv1.Category) *holder {
-	h := &holder{}
+	h := &holder{name: name}
 	var err error
-	h.store, err = local.Open(d.t.Context(), filepath.Join(d.dir, name), name, d.master, time.Now)
+	h.store, err = storage.Open(d.t.Context(), name, storage.Config{Dir: filepath.Join(d.dir, name), Master: d.master})
 	check(d.t, err)
-	h.records, err = docstore.Bind[record](d.t.Context(), h.store.DB, docstore.Spec{Name: "records"})
+	h.records, err = docstore.Bind[record](d.t.Context(), h.store.DB, docstore.Spec{
+		Name: "records", Indexes: []docstore.Index{{Name: "author", Fields: []string{"author"}}, {Name: "on", Fields: []string{"on"}}},
+	})
 	check(d.t, err)
 	h.PersonalDataServiceServer = participant.New(h.store.DB, name, []participant.Resource{h.resource(m, c)})
 	services := []string{participantv1.PersonalDataService_ServiceDesc.ServiceName}
-	if name == "contacts" {
-		services = append(services, contactsv1.ContactsService_ServiceDesc.ServiceName)
+	switch name {
+	case "contacts":
+		services = append(services, contactsv1.ContactsService_ServiceDesc.ServiceName, contactsv1.AgentsService_ServiceDesc.ServiceName)
+	case "tickets":
+		services = append(services, ticketsv1.TicketsService_ServiceDesc.ServiceName)
 	}
 	srv := d.serve(name, services, func(s *server.Server) {
 		participantv1.RegisterPersonalDataServiceServer(s, h)
-		if name == "contacts" {
+		switch name {
+		case "contacts":
 			contactsv1.RegisterContactsServiceServer(s, h)
+			contactsv1.RegisterAgentsServiceServer(s, h)
+		case "tickets":
+			ticketsv1.RegisterTicketsServiceServer(s, h)
 		}
 	})
 	d.t.Cleanup(func() {
@@ -200,48 +229,26 @@ func (d *desk) holder(name string, m proto.Message, c optionsv1.Category) *holde
 	return h
 }
 
-func (h *holder) resource(m proto.Message, c optionsv1.Category) participant.Resource {
-	owned := func(s ring.Subject, limit int) docstore.Query {
-		return docstore.Query{Index: "owner", Eq: []any{s.ID}, Limit: limit}
-	}
-	return participant.Resource{
-		Message: m, Category: c,
-		Count: func(ctx context.Context, s ring.Subject) (int64, error) {
-			return h.records.Count(ctx, ring.Sweep, s.Account, owned(s, 1))
-		},
-		Sweep: func(ctx context.Context, s ring.Subject, limit int) (int, bool, error) {
-			return h.records.DeleteWhere(ctx, ring.Sweep, s.Account, owned(s, limit))
-		},
-		Export: func(ctx context.Context, s ring.Subject, _ string, emit participant.Emit) error {
-			page, err := h.records.Find(ctx, ring.Export, s.Account, owned(s, docstore.MaxLimit))
-			for _, doc := range page.Items {
-				if err := emit(strconv.FormatInt(doc.ID, 10), show(m, doc)); err != nil {
-					return err
-				}
-			}
-			return err
-		},
-	}
-}
-
-func show(m proto.Message, doc *record) proto.Message {
-	if _, ok := m.(*contactsv1.Contact); ok {
-		return &contactsv1.Contact{Id: &doc.ID, Name: &doc.Text}
-	}
-	return &ticketsv1.Ticket{Id: &doc.ID, Subject: &doc.Text}
-}
-
 // up opens the privacy service; with started its sagas run.
 func (d *desk) up(started bool) {
 	d.t.Helper()
 	// Privacy calls itself through a connection that is there only once it is registered.
 	late := &lateConn{}
-	conns := map[string]grpc.ClientConnInterface{Name: late, "contacts": d.conns["contacts"], "tickets": d.conns["tickets"]}
-	var err error
-	d.svc, err = New(d.t.Context(), Config{
-		Dir: filepath.Join(d.dir, Name), Master: d.master, Contacts: conns["contacts"], Participants: conns,
+	conns := map[string]grpc.ClientConnInterface{Name: late}
+	for _, name := range []string{"contacts", "forums", "ratings", "tickets"} {
+		conns[name] = d.conns[name]
+	}
+	c := Config{
+		Store: storage.Config{Dir: filepath.Join(d.dir, Name), Master: d.master}, Contacts: conns["contacts"], Participants: conns, FourEyes: d.fourEyes,
 		Now: d.clock, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	if d.older {
+		c.flows = func(ps []flow.Participant, _ flow.Directory, x flow.Exporter) ([]saga.Definition, error) {
+			return flow.First(ps, x), nil
+		}
+	}
+	var err error
+	d.svc, err = New(d.t.Context(), c)
 	check(d.t, err)
 	d.server = d.serve(Name, Services(), func(s *server.Server) { d.svc.Register(s) })
 	late.ClientConnInterface = d.conns[Name]
@@ -265,27 +272,34 @@ func (d *desk) down() {
 	d.server = nil
 }
 
-// as is the context of an agent of an account.
-func (d *desk) as(account int64) context.Context {
+// as is the context of an administrator of an account.
+func (d *desk) as(account int64) context.Context { return d.who(account, 7, authn.RoleAdmin) }
+
+// who is the context of somebody with a role.
+func (d *desk) who(account, actor int64, role authn.Role) context.Context {
 	d.t.Helper()
-	token, _, err := d.signer.Sign(authn.Identity{Account: account, Actor: 7, Role: authn.RoleAdmin})
+	token, _, err := d.signer.Sign(authn.Identity{Account: account, Actor: actor, Role: role})
 	check(d.t, err)
 	return authn.WithOutgoingToken(d.t.Context(), token)
 }
 
-// person makes a contact with two tickets.
+// person makes a contact with two tickets, a topic and a rating.
 func (d *desk) person() int64 {
 	d.t.Helper()
 	id := ids.New(time.Now)
-	put := func(h *holder, doc int64) {
-		now := time.Now()
-		check(d.t, h.records.Insert(d.t.Context(), ring.Write, &record{
-			Meta: docstore.Meta{Account: 1, ID: doc, Owner: id, CreatedAt: now, UpdatedAt: now}, Text: "=text of a person",
-		}))
-	}
-	put(d.contacts, id)
-	put(d.tickets, id+1)
-	put(d.tickets, id+2)
+	d.contacts.put(d.t, record{Meta: docstore.Meta{ID: id, Owner: id}})
+	d.tickets.put(d.t, record{Meta: docstore.Meta{ID: id + 1, Owner: id}})
+	d.tickets.put(d.t, record{Meta: docstore.Meta{ID: id + 2, Owner: id}})
+	d.forums.put(d.t, record{Meta: docstore.Meta{ID: id + 3, Owner: id}})
+	d.ratings.put(d.t, record{Meta: docstore.Meta{ID: id + 4, Owner: id}, On: id + 1})
+	return id
+}
+
+// agent makes an agent with roles.
+func (d *desk) agent(roles ...int64) int64 {
+	d.t.Helper()
+	id := d.person()
+	d.contacts.roles.Store(id, roles)
 	return id
 }
 
@@ -302,7 +316,10 @@ func (d *desk) modes(h *docstore.DB, id int64) ring.Mode {
 // everywhere checks that a person has these fences at every participant.
 func (d *desk) everywhere(id int64, want ring.Mode) {
 	d.t.Helper()
-	for name, db := range map[string]*docstore.DB{"contacts": d.contacts.store.DB, "tickets": d.tickets.store.DB, "privacy": d.svc.store.DB} {
+	for name, db := range map[string]*docstore.DB{
+		"contacts": d.contacts.store.DB, "tickets": d.tickets.store.DB, "privacy": d.svc.store.DB,
+		"forums": d.forums.store.DB, "ratings": d.ratings.store.DB,
+	} {
 		if got := d.modes(db, id); got != want {
 			d.t.Errorf("%s has fences %04b, want %04b", name, got, want)
 		}
@@ -343,7 +360,7 @@ func (d *desk) hard(id int64, force bool) error {
 }
 
 func (d *desk) request(kind string, id int64, key string) (*privacyv1.Request, error) {
-	in := &privacyv1.CreateRequestRequest{Request: &privacyv1.RequestInput{Kind: &kind, ContactId: &id}}
+	in := &privacyv1.CreateRequestRequest{Request: &privacyv1.RequestInput{Kind: &kind, ContactId: &id, Direct: proto.Bool(true)}}
 	if key != "" {
 		in.IdempotencyKey = &key
 	}

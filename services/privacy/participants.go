@@ -12,11 +12,10 @@ import (
 
 // participants returns the flows' view of the connections, in the order of
 // their names, so that definitions are the same at every start.
-func participants(conns map[string]grpc.ClientConnInterface) ([]flow.Participant, []string) {
-	names := slices.Sorted(maps.Keys(conns))
-	ps := make([]flow.Participant, 0, len(names))
-	for _, name := range names {
+func participants(conns map[string]grpc.ClientConnInterface) []flow.Participant {
+	ps := make([]flow.Participant, 0, len(conns))
+	for _, name := range slices.Sorted(maps.Keys(conns)) {
 		ps = append(ps, flow.Participant{Name: name, Client: participantv1.NewPersonalDataServiceClient(conns[name])})
 	}
-	return ps, names
+	return ps
 }

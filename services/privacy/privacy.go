@@ -18,12 +18,12 @@ import (
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/blob"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"github.com/lethe-desk/lethe/services/privacy/internal/app"
 	"github.com/lethe-desk/lethe/services/privacy/internal/archive"
 	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
@@ -46,15 +46,16 @@ const (
 
 // Config is what the service runs with.
 type Config struct {
-	// Dir is the folder of the service's files; it is made if it is not there.
-	Dir string
-	// Master is the installation's master key. Mandatory.
-	Master *keyring.Master
+	// Store says where documents and keys lie; blobs/ is in its folder and its clock is Now. Mandatory.
+	Store storage.Config
 	// Contacts reaches the contacts service. Mandatory.
 	Contacts grpc.ClientConnInterface
 	// Participants reach every service that holds personal data, by name:
-	// contacts, privacy itself and the others. Mandatory.
+	// contacts, forums, privacy itself, ratings and tickets. Mandatory.
 	Participants map[string]grpc.ClientConnInterface
+	// FourEyes has another person approve a request than the one who raised it;
+	// nobody then erases or exports alone. It also applies to requests raised before.
+	FourEyes bool
 	// ExportTTL is for how long an export is offered; 0 is DefaultExportTTL.
 	ExportTTL time.Duration
 	// Shared says that other replicas may work on the same store; otherwise
@@ -66,11 +67,14 @@ type Config struct {
 	Tracer trace.Tracer
 	// Log gets what nobody is told; nil is slog's default.
 	Log *slog.Logger
+
+	// flows are what sagas run by; nil is flow.Definitions. Tests begin an older one with it.
+	flows func([]flow.Participant, flow.Directory, flow.Exporter) ([]saga.Definition, error)
 }
 
 // Service is the running service. It is safe for concurrent use.
 type Service struct {
-	store       *local.Store
+	store       *storage.Store
 	blobs       *blob.Bucket
 	engine      *saga.Engine
 	exporter    *archive.Exporter
@@ -85,14 +89,18 @@ type Service struct {
 // New opens the store. Sagas run from Start on, when the participants can be
 // reached. Errors are sentences for the operator. Close frees what it holds.
 func New(ctx context.Context, c Config) (*Service, error) {
-	if c.Dir == "" || c.Master == nil || c.Contacts == nil || c.Participants[flow.Contacts] == nil || c.Participants[Name] == nil {
+	if !c.Store.Complete() || c.Contacts == nil || c.Participants[flow.Contacts] == nil || c.Participants[flow.Tickets] == nil || c.Participants[Name] == nil {
 		return nil, errors.New("the privacy service needs a folder, a master key and connections to contacts, to itself and to every participant")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Store.Now = c.Now
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.flows == nil {
+		c.flows = flow.Definitions
 	}
 	if c.ExportTTL == 0 {
 		c.ExportTTL = DefaultExportTTL
@@ -106,10 +114,10 @@ func New(ctx context.Context, c Config) (*Service, error) {
 
 func (s *Service) open(ctx context.Context, c Config) error {
 	var err error
-	if s.store, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
+	if s.store, err = storage.Open(ctx, Name, c.Store); err != nil {
 		return err
 	}
-	if s.blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
+	if s.blobs, err = blob.OpenDir(filepath.Join(c.Store.Dir, "blobs")); err != nil {
 		return fmt.Errorf("open the blobs of %s: %w", Name, err)
 	}
 	docs, err := store.Bind(ctx, s.store.DB)
@@ -122,13 +130,19 @@ func (s *Service) open(ctx context.Context, c Config) error {
 	}
 	s.engine = saga.New(sagas, saga.Options{Embedded: !c.Shared, Now: c.Now, Tracer: c.Tracer, Log: c.Log})
 	s.exporter = &archive.Exporter{Exports: docs.Exports, Blobs: s.blobs, Now: c.Now, TTL: c.ExportTTL}
-	ps, names := participants(c.Participants)
-	if err := s.engine.Register(flow.Definitions(ps, s.exporter)...); err != nil {
+	ps := participants(c.Participants)
+	people := flow.Directory{Contacts: contactsv1.NewContactsServiceClient(c.Contacts), Agents: contactsv1.NewAgentsServiceClient(c.Contacts)}
+	defs, err := c.flows(ps, people, s.exporter)
+	if err != nil {
+		return err
+	}
+	if err := s.engine.Register(defs...); err != nil {
 		return err
 	}
 	s.rpc = &rpc.Server{App: &app.App{
-		Store: docs, Engine: s.engine, Exporter: s.exporter, Contacts: contactsv1.NewContactsServiceClient(c.Contacts),
-		Participants: names, Now: c.Now, NewID: func() int64 { return ids.New(c.Now) }, Log: c.Log,
+		Store: docs, Engine: s.engine, Exporter: s.exporter, Directory: people,
+		Tickets: ticketsv1.NewTicketsServiceClient(c.Participants[flow.Tickets]), FourEyes: c.FourEyes,
+		Participants: ps, Now: c.Now, NewID: func() int64 { return ids.New(c.Now) }, Log: c.Log,
 	}}
 	s.participant = participant.New(s.store.DB, Name, rpc.Holdings(docs.Exports, s.exporter))
 	return nil

@@ -188,7 +188,7 @@ func TestOrphanedBytesAreSwept(t *testing.T) {
 	must(t, err)
 	waiting := d.staged("waiting", "w")
 	old := time.Unix(1e9, 0) // the bucket's own clock decides about age
-	must(t, filepath.WalkDir(filepath.Join(d.dir, "data", "blobs"), func(path string, e os.DirEntry, err error) error {
+	must(t, filepath.WalkDir(filepath.Join(d.Dir, Name, "blobs"), func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -207,7 +207,7 @@ func TestNothingOfAFileIsInTheClear(t *testing.T) {
 	d := open(t)
 	f := d.staged("Secret-Name.txt", "Secret-Content")
 	d.ticket(&ticketsv1.TicketInput{Email: str("a@example.org"), AttachmentIds: []int64{f}, Subject: str("Secret-Subject"), Tags: []string{"Secret-Tag"}, Description: str("Secret-Text")})
-	must(t, filepath.WalkDir(filepath.Join(d.dir, "data"), func(path string, e os.DirEntry, err error) error {
+	must(t, filepath.WalkDir(filepath.Join(d.Dir, Name), func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

@@ -77,7 +77,7 @@ func TestReplyToSomebodyWithoutAddress(t *testing.T) {
 	if s := d.mustGet(made.GetId(), "stats").Stats; s.RequesterRespondedAt == nil || s.AgentRespondedAt != nil {
 		t.Errorf("an answer of the requester: %v", s)
 	}
-	d.people.set(1, made.GetRequesterId(), func(p *contactsv1.Person) { p.Email = str("late@example.org") })
+	d.people.Set(1, made.GetRequesterId(), func(p *contactsv1.Person) { p.Email = str("late@example.org") })
 }
 
 func TestNotesCanBeChangedAndRepliesNot(t *testing.T) {

@@ -3,9 +3,7 @@ package tickets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,43 +11,26 @@ import (
 	"testing"
 	"time"
 
-	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
-	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
-	"github.com/lethe-desk/lethe/services/internal/platform/authn"
-	"github.com/lethe-desk/lethe/services/internal/platform/dial"
-	"github.com/lethe-desk/lethe/services/internal/platform/fault"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/server"
-	"google.golang.org/grpc"
+	"github.com/lethe-desk/lethe/services/internal/platform/servicetest"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
-// clock moves on by a millisecond with each look.
-type clock struct{ ms atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.ms.Store(time.Date(2031, 6, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
-	return c
-}
-
-func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Add(1)).UTC() }
-func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+// The agents every desk has.
+const (
+	firstAgent = servicetest.FirstAgent
+	otherAgent = servicetest.OtherAgent
+)
 
 // desk is a running service with clients and callers.
 type desk struct {
+	*servicetest.Kit
 	t      *testing.T
 	svc    *Service
-	dir    string
-	clock  *clock
-	people *crowd
-	signer *authn.Signer
-	// start and stop are for restarts.
-	start func()
-	stop  func(context.Context) error
+	people *servicetest.Crowd
 
 	tickets       ticketsv1.TicketsServiceClient
 	conversations ticketsv1.ConversationsServiceClient
@@ -64,97 +45,43 @@ type desk struct {
 	sequence                 atomic.Int64
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = servicetest.Must
 
 // open starts a desk in a new folder.
 func open(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, dir: t.TempDir(), clock: newClock(), people: newCrowd()}
-	key, err := authn.LoadOrCreateKey(filepath.Join(d.dir, "signing.key"))
-	must(t, err)
-	d.signer = authn.NewSigner(key, d.clock.now)
-	log := slog.New(slog.DiscardHandler)
-	verifier := authn.NewVerifier(d.clock.now, d.signer.Public())
-	contacts, stopContacts := d.serve("contacts", []string{contactsv1.ContactsService_ServiceDesc.ServiceName}, verifier, log,
-		dial.Options{Source: authn.NewServiceSource(d.signer, Name)},
-		func(r grpc.ServiceRegistrar) { contactsv1.RegisterContactsServiceServer(r, d.people) })
-	master, err := keyring.OpenMaster(filepath.Join(d.dir, "master.key"))
-	must(t, err)
-	d.start = func() {
-		d.svc, err = New(t.Context(), Config{Dir: filepath.Join(d.dir, "data"), Master: master, Contacts: contacts, Now: d.clock.now, Log: log, Quiet: true})
-		must(t, err)
-		conn, stop := d.serve(Name, Services(), verifier, log, dial.Options{}, d.svc.Register)
-		d.stop = func(ctx context.Context) error { return errors.Join(stop(ctx), d.svc.Close(ctx)) }
-		d.clients(conn)
-	}
-	d.start()
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		if err := errors.Join(d.stop(ctx), stopContacts(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	d.later(0)
-	return d
+	return openOn(servicetest.New(t, servicetest.Options{}))
 }
 
-// restart closes the service and opens it again on the same folder.
-func (d *desk) restart() {
-	d.t.Helper()
-	must(d.t, d.stop(d.t.Context()))
-	d.start()
-}
-
-func (d *desk) clients(conn grpc.ClientConnInterface) {
+// openOn starts a desk on the stores of a kit.
+func openOn(k *servicetest.Kit) *desk {
+	k.T.Helper()
+	d := &desk{Kit: k, t: k.T, people: servicetest.NewCrowd()}
+	k.Run(d.people.Service())
+	k.Run(servicetest.Service{Name: Name, Declared: Services(), Open: func(ctx context.Context) (_ servicetest.Running, err error) {
+		d.svc, err = New(ctx, Config{Store: k.Store(Name), Contacts: k.ConnAs("contacts", Name), Now: k.Clock.Now, Log: k.Log, Quiet: true})
+		return d.svc, err
+	}})
+	conn := k.Conn(Name)
 	d.tickets, d.conversations = ticketsv1.NewTicketsServiceClient(conn), ticketsv1.NewConversationsServiceClient(conn)
 	d.attachments, d.threads = ticketsv1.NewAttachmentsServiceClient(conn), ticketsv1.NewThreadsServiceClient(conn)
 	d.calls, d.chats = ticketsv1.NewCallsServiceClient(conn), ticketsv1.NewChatsServiceClient(conn)
 	d.participant = participantv1.NewPersonalDataServiceClient(conn)
+	d.later(0)
+	return d
 }
 
-func (d *desk) serve(name string, declared []string, v *authn.Verifier, log *slog.Logger, o dial.Options,
-	register func(grpc.ServiceRegistrar)) (grpc.ClientConnInterface, func(context.Context) error) {
-	d.t.Helper()
-	srv, err := server.New(server.Options{Name: name, Declared: declared, Logger: log, Verifier: v})
-	must(d.t, err)
-	register(srv)
-	addr, err := srv.Start("127.0.0.1:0")
-	must(d.t, err)
-	conn, err := dial.New(addr.String(), o)
-	must(d.t, err)
-	return conn, func(ctx context.Context) error { return errors.Join(conn.Close(), srv.Stop(ctx)) }
-}
-
-// as returns the context of a caller.
-func (d *desk) as(i authn.Identity) context.Context {
-	d.t.Helper()
-	token, _, err := d.signer.Sign(i)
-	must(d.t, err)
-	return authn.WithOutgoingToken(d.t.Context(), token)
-}
+// restart closes the service and opens it again on the same store.
+func (d *desk) restart() { d.Restart(Name) }
 
 // later moves the clock and renews the callers' tokens.
 func (d *desk) later(by time.Duration) {
-	d.clock.advance(by)
-	d.agent = d.as(authn.Identity{Account: 1, Actor: firstAgent, Role: authn.RoleAgent})
-	d.stranger = d.as(authn.Identity{Account: 2, Actor: firstAgent, Role: authn.RoleAgent})
-	d.privacy = d.as(authn.Identity{Account: 1, Role: authn.RoleService, Service: authn.PrivacyService})
+	d.Clock.Advance(by)
+	d.agent, d.stranger, d.privacy = d.Agent(1), d.Agent(2), d.Privacy(1)
 }
 
 // person adds a contact to account 1 and returns the id.
-func (d *desk) person(email string) int64 {
-	d.people.mu.Lock()
-	defer d.people.mu.Unlock()
-	d.people.next++
-	id := d.people.next
-	d.people.known[1][id] = &contactsv1.Person{Id: &id, Name: proto.String("Mara Quell"), Email: &email}
-	return id
-}
+func (d *desk) person(email string) int64 { return d.people.Person(1, email) }
 
 // ticket makes a ticket that must be fine.
 func (d *desk) ticket(in *ticketsv1.TicketInput) *ticketsv1.Ticket {
@@ -223,9 +150,15 @@ func (d *desk) note(ticket int64, in *ticketsv1.NoteInput) *ticketsv1.Note {
 
 // upload stages a file.
 func (d *desk) upload(head *ticketsv1.UploadHead, data []byte) (*ticketsv1.Attachment, error) {
-	d.t.Helper()
-	stream, err := d.attachments.UploadAttachment(d.agent)
-	must(d.t, err)
+	out, err := d.uploadAs(d.agent, head, data)
+	return out.GetAttachment(), err
+}
+
+func (d *desk) uploadAs(ctx context.Context, head *ticketsv1.UploadHead, data []byte) (*ticketsv1.UploadAttachmentResponse, error) {
+	stream, err := d.attachments.UploadAttachment(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := stream.Send(&ticketsv1.UploadAttachmentRequest{Part: &ticketsv1.UploadAttachmentRequest_Head{Head: head}}); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -234,8 +167,7 @@ func (d *desk) upload(head *ticketsv1.UploadHead, data []byte) (*ticketsv1.Attac
 			break
 		}
 	}
-	out, err := stream.CloseAndRecv()
-	return out.GetAttachment(), err
+	return stream.CloseAndRecv()
 }
 
 func (d *desk) staged(name string, data string) int64 {
@@ -264,7 +196,7 @@ func (d *desk) download(id int64) (string, error) {
 // blobs counts the files in the bucket.
 func (d *desk) blobs() int {
 	d.t.Helper()
-	found, err := filepath.Glob(filepath.Join(d.dir, "data", "blobs", "*", "*", "*"))
+	found, err := filepath.Glob(filepath.Join(d.Dir, Name, "blobs", "*", "*", "*"))
 	must(d.t, err)
 	return len(found)
 }
@@ -308,7 +240,9 @@ func (d *desk) erase(id int64) map[string]int64 {
 	d.fence(id, participantv1.Mode_MODE_ERASING, saga)
 	_, err := d.participant.Destroy(d.privacy, &participantv1.DestroyRequest{Subject: subject(id), Saga: &saga, Token: d.token()})
 	must(d.t, err)
-	stream, err := d.participant.Sweep(d.privacy, &participantv1.SweepRequest{Subject: subject(id), Saga: &saga, Token: d.token()})
+	stream, err := d.participant.Sweep(d.privacy, &participantv1.SweepRequest{
+		Subject: subject(id), Saga: &saga, Token: d.token(), Kind: participantv1.SubjectKind_SUBJECT_KIND_CONTACT.Enum(),
+	})
 	must(d.t, err)
 	gone := map[string]int64{}
 	for {
@@ -318,55 +252,25 @@ func (d *desk) erase(id int64) map[string]int64 {
 		}
 		must(d.t, err)
 		for _, o := range m.GetOutcomes() {
-			gone[o.GetResource()] = o.GetCount()
+			if o.GetCategory() != optionsv1.Category_CATEGORY_LINKS {
+				gone[o.GetResource()] = o.GetCount()
+			}
 		}
 	}
 }
 
-// reason wants a refusal with this reason.
-// reason fails unless the error has that reason.
-func reason(t *testing.T, err error, want faultv1.Reason) {
-	t.Helper()
-	_ = refusal(t, err, want)
-}
-
-// refusal is reason for those who look at the fault as well.
-func refusal(t *testing.T, err error, want faultv1.Reason) *fault.Error {
-	t.Helper()
-	f, ok := fault.As(err)
-	if !ok || f.Reason != want {
-		t.Fatalf("got %v, want %v", err, want)
-	}
-	return f
-}
-
-func notFound(t *testing.T, err error) {
-	t.Helper()
-	if !fault.Is(err, fault.KindNotFound) {
-		t.Fatalf("got %v, want not found", err)
-	}
-}
-
-// violations returns what is wrong as "field code", sorted.
-func violations(err error) string {
-	f, ok := fault.As(err)
-	if !ok || f.Kind != fault.KindInvalid {
-		return fmt.Sprint(err)
-	}
-	var out []string
-	for _, v := range f.Violations {
-		out = append(out, v.Field+" "+fault.ReasonName(v.Code))
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
-}
+// These are the checks of every service's tests, by short names.
+var (
+	reason     = servicetest.Refused
+	refusal    = servicetest.Fault
+	notFound   = servicetest.NotFound
+	violations = servicetest.Violations
+)
 
 func str(s string) *string { return &s }
 func num(n int32) *int32   { return &n }
 func id(n int64) *int64    { return &n }
 func equal[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
+	servicetest.Equal(t, what, got, want)
 }

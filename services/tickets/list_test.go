@@ -19,7 +19,7 @@ func TestListRules(t *testing.T) {
 	d.ticket(&ticketsv1.TicketInput{RequesterId: &anna, Subject: str("old")}) // 1, beyond the window
 	d.later(31 * 24 * time.Hour)
 	due := func(h int) *timestamppb.Timestamp {
-		return timestamppb.New(d.clock.now().Add(time.Duration(h) * time.Hour))
+		return timestamppb.New(d.Clock.Now().Add(time.Duration(h) * time.Hour))
 	}
 	d.ticket(&ticketsv1.TicketInput{RequesterId: &anna, Status: num(5), DueBy: due(3), CompanyId: id(7)})            // 2
 	d.ticket(&ticketsv1.TicketInput{RequesterId: &bert, Status: num(2), DueBy: due(1), ResponderId: id(firstAgent)}) // 3
@@ -29,10 +29,10 @@ func TestListRules(t *testing.T) {
 	d.ticket(&ticketsv1.TicketInput{RequesterId: &bert, Status: num(2), DueBy: due(6)})                              // 7, to the trash
 	_, err := d.tickets.DeleteTicket(d.agent, &ticketsv1.DeleteTicketRequest{Id: 7})
 	must(t, err)
-	middle := d.clock.now()
+	middle := d.Clock.Now()
 	_, err = d.update(3, &ticketsv1.TicketInput{Priority: num(2)}, "priority")
 	must(t, err)
-	since := timestamppb.New(d.clock.now().Add(-365 * 24 * time.Hour))
+	since := timestamppb.New(d.Clock.Now().Add(-365 * 24 * time.Hour))
 	cases := []struct {
 		name string
 		in   *ticketsv1.ListTicketsRequest
@@ -130,12 +130,12 @@ func TestListIncludesAndOpensNoBodies(t *testing.T) {
 		}
 		d.ticket(&ticketsv1.TicketInput{RequesterId: who, Subject: str("s"), Description: str("text")})
 	}
-	d.people.set(1, bert, func(p *contactsv1.Person) { p.Hidden = proto.Bool(true) })
-	opened, calls := d.svc.Stats().Opened, d.people.calls
+	d.people.Set(1, bert, func(p *contactsv1.Person) { p.Hidden = proto.Bool(true) })
+	opened, calls := d.svc.Stats().Opened, d.people.Calls()
 	out, err := d.tickets.ListTickets(d.agent, &ticketsv1.ListTicketsRequest{Include: str("requester,stats")})
 	must(t, err)
 	equal(t, "parts opened for five tickets", d.svc.Stats().Opened-opened, 5)
-	equal(t, "calls of contacts for a page", d.people.calls-calls, 1)
+	equal(t, "calls of contacts for a page", d.people.Calls()-calls, 1)
 	for _, one := range out.Tickets {
 		if one.Description != nil || one.DescriptionText != nil || one.Stats == nil || one.GetSubject() != "s" {
 			t.Errorf("%v", one)

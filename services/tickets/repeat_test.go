@@ -24,11 +24,11 @@ func TestRepeatingAddsNothing(t *testing.T) {
 	in := &ticketsv1.TicketInput{Email: str("a@example.org"), Subject: str("s"), Description: str("d")}
 	first, err := d.create(in, "file-1")
 	must(t, err)
-	calls := d.people.calls
+	calls := d.people.Calls()
 	again, err := d.create(in, "file-1")
 	must(t, err)
-	if !proto.Equal(first, again) || d.people.calls != calls {
-		t.Errorf("again\n%v\nfirst\n%v, %d calls of contacts", again, first, d.people.calls-calls)
+	if !proto.Equal(first, again) || d.people.Calls() != calls {
+		t.Errorf("again\n%v\nfirst\n%v, %d calls of contacts", again, first, d.people.Calls()-calls)
 	}
 	reply := &ticketsv1.ReplyInput{Body: str("x")}
 	r1, err := d.reply(first.GetId(), reply, "file-1") // another method has keys of its own
@@ -138,7 +138,7 @@ func TestRepeatAfterACrash(t *testing.T) {
 				t.Errorf("%v\n%v", got, repeated)
 			}
 			equal(t, "tickets", len(d.list(&ticketsv1.ListTicketsRequest{})), 1)
-			equal(t, "contacts made", d.people.creates, 1)
+			equal(t, "contacts made", d.people.Created(), 1)
 			equal(t, "files", len(got.Attachments), 1)
 			// what was written keeps its file; otherwise it is the one uploaded last
 			equal(t, "its file", got.Attachments[0].GetId() == first, !before || !again)
@@ -177,13 +177,13 @@ func TestRepeatAfterAnErasure(t *testing.T) {
 		}
 		who := int64(101)
 		d.erase(who)
-		d.people.forget(1, who)
+		d.people.Forget(1, who)
 		_, err = d.create(in, "row-1")
 		f := refusal(t, err, faultv1.Reason_REASON_ALREADY_DONE)
 		if f.Kind != fault.KindExists || f.Violations[0].Field != "idempotency_key" || f.Violations[0].Info["id"] != 1 {
 			t.Errorf("%+v", f)
 		}
-		equal(t, "nobody came back", d.people.creates, 1)
+		equal(t, "nobody came back", d.people.Created(), 1)
 		// the bare address is a new person
 		again, err := d.create(in, "row-2")
 		must(t, err)

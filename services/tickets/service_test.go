@@ -13,6 +13,7 @@ import (
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"github.com/lethe-desk/lethe/services/tickets/internal/ticket"
 	"google.golang.org/grpc"
 )
@@ -24,7 +25,7 @@ func TestNewRefusesWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	master, err := keyring.OpenMaster(filepath.Join(dir, "master"))
 	must(t, err)
-	c := Config{Dir: filepath.Join(dir, "data"), Master: master, Contacts: struct{ grpc.ClientConnInterface }{}, Log: slog.New(slog.DiscardHandler)}
+	c := Config{Store: storage.Config{Dir: filepath.Join(dir, "data"), Master: master}, Contacts: struct{ grpc.ClientConnInterface }{}, Log: slog.New(slog.DiscardHandler)}
 	first, err := New(t.Context(), c)
 	must(t, err)
 	must(t, first.Ready(t.Context()))
@@ -84,7 +85,7 @@ func TestAdoptionUnderATakenID(t *testing.T) {
 	first := d.ticket(&ticketsv1.TicketInput{Email: str("a@example.org"), AttachmentIds: []int64{one}})
 	name, key, size, err := d.svc.files.Save(t.Context(), strings.NewReader("2"))
 	must(t, err)
-	now := d.clock.now()
+	now := d.Clock.Now()
 	must(t, d.svc.app.Staged.Insert(t.Context(), ring.Write, &ticket.Attachment{
 		Record: ticket.Record{Account: 1, ID: one, CreatedAt: now, UpdatedAt: now}, Name: "two", Blob: name, Key: key, Size: size,
 	}))

@@ -93,7 +93,7 @@ func TestCallsAndChats(t *testing.T) {
 	d := open(t)
 	one := d.ticket(&ticketsv1.TicketInput{Email: str("a@example.org")}).GetId()
 	two := d.ticket(&ticketsv1.TicketInput{Email: str("b@example.org")}).GetId()
-	at := timestamppb.New(d.clock.now())
+	at := timestamppb.New(d.Clock.Now())
 	call, err := d.calls.CreateCall(d.agent, &ticketsv1.CreateCallRequest{Call: &ticketsv1.CallInput{TicketId: &one, Direction: str("outgoing"), PhoneNumber: str("+49 1"), Notes: str("n"), DurationSeconds: num(61), StartedAt: at}})
 	must(t, err)
 	got, err := d.calls.GetCall(d.agent, &ticketsv1.GetCallRequest{Id: call.Call.GetId()})

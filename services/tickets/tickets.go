@@ -14,9 +14,8 @@ import (
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"github.com/lethe-desk/lethe/services/tickets/internal/app"
 	"github.com/lethe-desk/lethe/services/tickets/internal/files"
 	"github.com/lethe-desk/lethe/services/tickets/internal/people"
@@ -31,16 +30,16 @@ const Name = "tickets"
 // SweepEvery is how often staged files that nobody adopted are removed, and
 // OrphanEvery how often bytes that no document names are.
 const (
-	SweepEvery  = 10 * time.Minute
+	SweepEvery = 10 * time.Minute
+	// MoveEvery is how often changes of requester that were left half done are carried on.
+	MoveEvery   = time.Minute
 	OrphanEvery = 24 * time.Hour
 )
 
 // Config is what the service needs. All but Now, Log and Quiet is mandatory.
 type Config struct {
-	// Dir is the folder of tickets.db, the key files and blobs/; it is made when missing.
-	Dir string
-	// Master holds the master keys.
-	Master *keyring.Master
+	// Store says where documents and keys lie; blobs/ is in its folder and its clock is Now.
+	Store storage.Config
 	// Contacts is a connection to the contacts service whose token source knows accounts (platform/dial).
 	Contacts grpc.ClientConnInterface
 	// Now is the clock; time.Now when nil.
@@ -53,7 +52,7 @@ type Config struct {
 
 // Service is the running service. It is safe for concurrent use.
 type Service struct {
-	store *local.Store
+	store *storage.Store
 	db    *docstore.DB
 	files *files.Files
 	app   *app.App
@@ -70,10 +69,11 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Store.Now = c.Now
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Dir == "" || c.Master == nil || c.Contacts == nil {
+	if !c.Store.Complete() || c.Contacts == nil {
 		return nil, errors.New("tickets needs a data folder, the master keys and a connection to contacts")
 	}
 	s := &Service{now: c.Now, log: c.Log}
@@ -84,6 +84,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	s.stop = stop
 	if !c.Quiet {
 		s.every(run, SweepEvery, "staged files swept", s.SweepStaged)
+		s.every(run, MoveEvery, "changes of requester carried on", s.FinishMoves)
 		s.every(run, OrphanEvery, "orphaned files swept", s.SweepOrphans)
 	}
 	return s, nil
@@ -91,11 +92,11 @@ func New(ctx context.Context, c Config) (*Service, error) {
 
 func (s *Service) open(ctx context.Context, c Config) error {
 	var err error
-	if s.store, err = local.Open(ctx, c.Dir, Name, c.Master, c.Now); err != nil {
+	if s.store, err = storage.Open(ctx, Name, c.Store); err != nil {
 		return err
 	}
 	s.db = s.store.DB
-	if s.files, err = files.Open(filepath.Join(c.Dir, "blobs")); err != nil {
+	if s.files, err = files.Open(filepath.Join(c.Store.Dir, "blobs")); err != nil {
 		return err
 	}
 	return s.wire(ctx, c)
@@ -162,6 +163,10 @@ func (s *Service) Stats() docstore.Stats { return s.db.Stats() }
 
 // SweepStaged removes uploads that nobody adopted within an hour, and returns how many.
 func (s *Service) SweepStaged(ctx context.Context) (int, error) { return s.app.SweepStaged(ctx) }
+
+// FinishMoves carries on changes of requester that a crash or a fence has left
+// half done, and returns how many tickets it looked at.
+func (s *Service) FinishMoves(ctx context.Context) (int, error) { return s.app.FinishMoves(ctx) }
 
 // SweepOrphans removes stored bytes that no document names, and returns how many
 // blobs that were. It looks at all blobs.

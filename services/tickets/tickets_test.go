@@ -27,7 +27,7 @@ func TestCreateFillsDefaultsAndMakesTheContact(t *testing.T) {
 	equal(t, "priority", got.GetPriority(), 1)
 	equal(t, "source", got.GetSource(), 2)
 	equal(t, "description", got.GetDescription(), "<div>It went <out>.</div>")
-	equal(t, "creates", d.people.creates, 1)
+	equal(t, "creates", d.people.Created(), 1)
 	if got.Type != nil || got.ResponderId != nil || got.DueBy != nil || got.Deleted != nil || got.Stats != nil || got.CustomFields == nil || got.GetSpam() {
 		t.Errorf("defaults: %v", got)
 	}
@@ -44,7 +44,7 @@ func TestCreateFillsDefaultsAndMakesTheContact(t *testing.T) {
 
 func TestEveryFieldComesBack(t *testing.T) {
 	d := open(t)
-	due := timestamppb.New(d.clock.now().Add(72 * time.Hour))
+	due := timestamppb.New(d.Clock.Now().Add(72 * time.Hour))
 	fields, err := structpb.NewStruct(map[string]any{"cf_shop": "north", "cf_age": 42.0, "cf_ok": true, "cf_none": nil})
 	must(t, err)
 	in := &ticketsv1.TicketInput{
@@ -115,11 +115,11 @@ func TestCreateRefusesWhatIsWrong(t *testing.T) {
 
 func TestContactsRefusalsAreTranslated(t *testing.T) {
 	d := open(t)
-	d.people.refuse = fault.Invalid(fault.Violation{Field: "name", Code: faultv1.Reason_REASON_MISSING_FIELD, Message: "x"},
-		fault.Violation{Field: "refs.phone", Code: faultv1.Reason_REASON_INVALID_VALUE, Message: "x"})
+	d.people.Refuse(fault.Invalid(fault.Violation{Field: "name", Code: faultv1.Reason_REASON_MISSING_FIELD, Message: "x"},
+		fault.Violation{Field: "refs.phone", Code: faultv1.Reason_REASON_INVALID_VALUE, Message: "x"}))
 	_, err := d.create(&ticketsv1.TicketInput{Phone: str("123")}, "")
 	equal(t, "invalid", violations(err), "name missing_field, phone invalid_value")
-	d.people.refuse = fault.Unavailable(nil)
+	d.people.Refuse(fault.Unavailable(nil))
 	if _, err = d.create(&ticketsv1.TicketInput{Phone: str("123")}, ""); !fault.Is(err, fault.KindUnavailable) {
 		t.Errorf("got %v", err)
 	}
@@ -131,7 +131,7 @@ func TestUpdateChangesWhatTheMaskNames(t *testing.T) {
 	must(t, err)
 	made := d.ticket(&ticketsv1.TicketInput{
 		RequesterId: id(d.person("a@example.org")), Subject: str("old"), Description: str("text"), Type: str("Question"), ResponderId: id(firstAgent),
-		Tags: []string{"x"}, CustomFields: fields, DueBy: timestamppb.New(d.clock.now().Add(time.Hour)),
+		Tags: []string{"x"}, CustomFields: fields, DueBy: timestamppb.New(d.Clock.Now().Add(time.Hour)),
 	})
 	set, err := structpb.NewStruct(map[string]any{"b": "3"})
 	must(t, err)
@@ -163,8 +163,9 @@ func TestUpdateRefusals(t *testing.T) {
 		{&ticketsv1.TicketInput{}, "custom_fields.a-b", "custom_fields.a-b invalid_field"},
 		{&ticketsv1.TicketInput{}, "status", "status invalid_value"},
 		{&ticketsv1.TicketInput{Priority: num(9)}, "priority", "priority invalid_value"},
-		{&ticketsv1.TicketInput{RequesterId: id(firstAgent)}, "requester_id", "requester_id readonly_field"},
-		{&ticketsv1.TicketInput{Email: str("b@example.org")}, "email", "email readonly_field"},
+		{&ticketsv1.TicketInput{RequesterId: id(987654)}, "requester_id", "requester_id invalid_value"},
+		{&ticketsv1.TicketInput{}, "email", "email invalid_value"},
+		{&ticketsv1.TicketInput{Phone: str("123")}, "phone", "phone readonly_field"},
 		{&ticketsv1.TicketInput{ResponderId: &who}, "responder_id", "responder_id invalid_value"},
 		{&ticketsv1.TicketInput{AttachmentIds: []int64{9}}, "attachment_ids", "attachment_ids invalid_value"},
 	}
@@ -238,7 +239,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 func TestHiddenSendersMailIsSpam(t *testing.T) {
 	d := open(t)
 	who := d.person("a@example.org")
-	d.people.set(1, who, func(p *contactsv1.Person) { p.Hidden = proto.Bool(true) })
+	d.people.Set(1, who, func(p *contactsv1.Person) { p.Hidden = proto.Bool(true) })
 	d.fence(who, participantv1.Mode_MODE_HIDDEN, "hide")
 	got := d.ticket(&ticketsv1.TicketInput{Email: str("a@example.org"), AttachmentIds: []int64{d.staged("a.txt", "abc")}})
 	if !got.GetSpam() || len(got.Attachments) != 1 {
@@ -249,7 +250,7 @@ func TestHiddenSendersMailIsSpam(t *testing.T) {
 	_, err = d.create(&ticketsv1.TicketInput{RequesterId: &who}, "")
 	equal(t, "by id", violations(err), "requester_id invalid_value")
 	d.unfence(who, "hide")
-	d.people.set(1, who, func(p *contactsv1.Person) { p.Hidden = nil })
+	d.people.Set(1, who, func(p *contactsv1.Person) { p.Hidden = nil })
 	if !slices.Equal(d.list(&ticketsv1.ListTicketsRequest{Filter: str("spam")}), []int64{got.GetId()}) {
 		t.Error("not in spam after the restore")
 	}

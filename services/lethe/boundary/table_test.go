@@ -23,12 +23,12 @@ var rules = []rule{
 			return roleOf(s.pkg) == roleDomain && !s.test && !standard(imported) && !ownDomain(s.pkg, imported)
 		}),
 		refused: file("lethe/services/tickets/internal/ticket", platform+"/fault"),
-		allowed: file("lethe/services/tickets/internal/richtext", "strings", "golang.org/x/net/html"),
+		allowed: file("lethe/services/forums/internal/topic", "strings", "lethe/services/forums/internal/check"),
 	},
 	{
-		name: "stored types and queries know the port and the ring, no contract and no wire",
+		name: "stored types and queries know the port, the ring and what identifies people in text, no contract and no wire",
 		check: each(func(s source, imported string) bool {
-			free := standard(imported) || within(imported, docstore, platform+"/ring") || !outside(s.pkg, imported)
+			free := standard(imported) || within(imported, docstore, platform+"/ring", platform+"/mention") || !outside(s.pkg, imported)
 			return roleOf(s.pkg) == roleStore && !s.test && !free
 		}),
 		refused: file("lethe/services/contacts/internal/store", "lethe/gen/go/lethe/contacts/v1"),
@@ -83,7 +83,7 @@ var rules = []rule{
 	{
 		name: "which adapter it is, is known where a service is put together, and in tests",
 		check: each(func(s source, imported string) bool {
-			assembles := roleOf(s.pkg) == roleRoot || s.pkg == platform+"/local" || s.pkg == command+"/bench" || within(s.pkg, adapters...)
+			assembles := roleOf(s.pkg) == roleRoot || s.pkg == platform+"/storage" || s.pkg == command+"/bench" || within(s.pkg, adapters...)
 			return within(imported, adapters...) && !s.test && !assembles
 		}),
 		refused: file("lethe/services/contacts/internal/store", docstore+"/sqlite"),
@@ -115,7 +115,7 @@ var rules = []rule{
 
 // stores is what a program without data does not link.
 var stores = append([]string{
-	docstore, platform + "/keyring", platform + "/blob", platform + "/local", platform + "/idem",
+	docstore, platform + "/keyring", platform + "/blob", platform + "/storage", platform + "/idem",
 	platform + "/participant", "gocloud.dev/blob", "modernc.org/libc",
 }, drivers...)
 
@@ -160,7 +160,8 @@ func above(s source, imported string) bool {
 	may := map[string][]string{
 		platform + "/ring":    {},
 		platform + "/keyring": {},
-		docstore:              {platform + "/keyring", platform + "/ring"},
+		platform + "/mention": {},
+		docstore:              {platform + "/keyring", platform + "/ring", platform + "/mention"},
 		docstore + "/sqlite":  {docstore, platform + "/keyring", platform + "/ring"},
 	}
 	allowed, low := may[s.pkg]

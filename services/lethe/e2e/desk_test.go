@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
 	"github.com/lethe-desk/lethe/services/lethe/internal/suite"
 )
 
@@ -32,26 +30,14 @@ type desk struct {
 	suite *suite.Suite
 	spans *spanLog
 	addrs suite.Addresses
+	// place is the forum of the desk, once it has one.
+	place string
 }
 
 // open starts a suite in a folder; it is stopped with the test unless stop was called.
 func open(t *testing.T, dir string) *desk {
 	t.Helper()
-	d := &desk{t: t, dir: dir, log: filepath.Join(filepath.Dir(dir), "suite.log"), spans: &spanLog{}}
-	s, err := suite.New(t.Context(), suite.Config{
-		Dir: dir, HTTPAddr: "127.0.0.1:0", GRPCPortBase: 0, AdminKey: adminKey,
-		LogFile: d.log, TraceFile: filepath.Join(filepath.Dir(dir), "spans.jsonl"),
-		Exporters: []sdktrace.SpanExporter{d.spans}, Reflection: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.addrs, err = s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.suite, d.base = s, d.addrs.HTTP
-	t.Cleanup(d.stop)
-	return d
+	return openWith(t, dir, suite.Config{})
 }
 
 func (d *desk) stop() {
@@ -137,7 +123,9 @@ func id(o object) string { return fmt.Sprint(o["id"]) }
 // person is somebody with something of everything the desk keeps.
 type person struct {
 	contact string
-	email   string
+	// topic is what the person began in the forum.
+	topic string
+	email string
 	// own are all paths that show the person's data, besides the contact itself.
 	own []string
 	// canaries are strings that only this person's data holds.
@@ -178,8 +166,47 @@ func (d *desk) populate(who string, n int) *person {
 	}
 	if first != "" {
 		d.hang(p, who, first)
+		d.rate(p, who, first)
 	}
+	d.discuss(p, who)
 	return p
+}
+
+// rate adds a satisfaction rating to a ticket.
+func (d *desk) rate(p *person, who, ticket string) {
+	d.t.Helper()
+	d.create("/api/v2/tickets/"+ticket+"/satisfaction_ratings", object{"ratings": object{"default_question": 103}, "feedback": p.canary(who, "feedback")})
+	p.own = append(p.own, "/api/v2/tickets/"+ticket+"/satisfaction_ratings")
+}
+
+// forum returns the forum of the desk, which is made at first need.
+func (d *desk) forum() string {
+	d.t.Helper()
+	if d.place != "" {
+		return d.place
+	}
+	for _, category := range parse[[]object](d.t, d.must(http.StatusOK, http.MethodGet, "/api/v2/discussions/categories", nil)) {
+		for _, f := range parse[[]object](d.t, d.must(http.StatusOK, http.MethodGet, "/api/v2/discussions/categories/"+id(category)+"/forums", nil)) {
+			d.place = id(f)
+			return d.place
+		}
+	}
+	category := d.create("/api/v2/discussions/categories", object{"name": "Talk"})
+	d.place = id(d.create("/api/v2/discussions/categories/"+id(category)+"/forums", object{"name": "Ideas", "forum_type": 2, "forum_visibility": 1}))
+	return d.place
+}
+
+// discuss has the person begin a topic, comment in it and follow it.
+func (d *desk) discuss(p *person, who string) {
+	d.t.Helper()
+	contact := json.Number(p.contact)
+	topic := d.create("/api/v2/discussions/forums/"+d.forum()+"/topics", object{
+		"title": p.canary(who, "topic"), "message": "<p>" + p.canary(who, "message") + "</p>", "user_id": contact,
+	})
+	p.topic = id(topic)
+	d.create("/api/v2/discussions/topics/"+p.topic+"/comments", object{"body": p.canary(who, "comment"), "user_id": contact})
+	d.must(http.StatusNoContent, http.MethodPost, "/api/v2/discussions/topics/"+p.topic+"/follow", object{"user_id": contact})
+	p.own = append(p.own, "/api/v2/discussions/topics/"+p.topic, "/api/v2/discussions/topics/"+p.topic+"/comments", "/api/v2/discussions/topics/"+p.topic+"/follow?user_id="+p.contact)
 }
 
 // hang adds a reply, a note with a file, a huddle, a call and a chat to a ticket.
@@ -265,7 +292,7 @@ func (d *desk) await(saga string) object {
 // request raises a request and waits for its saga to complete.
 func (d *desk) request(kind, contact string) (request, saga object) {
 	d.t.Helper()
-	request = d.create("/api/v2/privacy/requests", object{"kind": kind, "contact_id": json.Number(contact)})
+	request = d.create("/api/v2/privacy/requests", object{"kind": kind, "contact_id": json.Number(contact), "direct": true})
 	saga = d.await(fmt.Sprint(request["saga_id"]))
 	if saga["state"] != "completed" {
 		d.t.Fatalf("%s saga: %v", kind, saga)

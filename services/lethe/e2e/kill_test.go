@@ -83,7 +83,7 @@ func TestKilledErasure(t *testing.T) {
 		saga, ok := eraseAndKill(t, p, who, time.Duration(random.Int64N(int64(whole*5/4))))
 		p = start(t, bin, dir)
 		if !ok { // killed before the answer: ask again, it is one erasure all the same
-			saga = fmt.Sprint(p.desk.create("/api/v2/privacy/requests", object{"kind": "erasure", "contact_id": json.Number(who.contact)})["saga_id"])
+			saga = fmt.Sprint(p.desk.create("/api/v2/privacy/requests", object{"kind": "erasure", "contact_id": json.Number(who.contact), "direct": true})["saga_id"])
 		}
 		end := p.desk.await(saga)
 		if end["state"] != "completed" {
@@ -104,7 +104,7 @@ func eraseAndKill(t *testing.T, p *process, who *person, after time.Duration) (s
 	answer := make(chan string, 1)
 	go func() {
 		defer close(answer)
-		body := strings.NewReader(`{"kind":"erasure","contact_id":` + who.contact + `}`)
+		body := strings.NewReader(`{"kind":"erasure","direct":true,"contact_id":` + who.contact + `}`)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.desk.base+"/api/v2/privacy/requests", body)
 		if err != nil {
 			return

@@ -104,7 +104,7 @@ func copyTree(t *testing.T, from, to string) {
 // overlayKeys puts the key files of one data folder over those of another.
 func overlayKeys(t *testing.T, from, to string) {
 	t.Helper()
-	for _, service := range []string{"contacts", "tickets", "privacy"} {
+	for _, service := range programs[:5] {
 		for _, suffix := range []string{".keys", ".keys.mirror"} {
 			rel := filepath.Join(service, service+suffix)
 			b, err := os.ReadFile(filepath.Join(from, rel))

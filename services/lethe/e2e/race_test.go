@@ -34,6 +34,9 @@ func TestWritersRacingAnErasure(t *testing.T) {
 		{"/api/v2/tickets/" + number + "/notes", object{"body": "late"}},
 		{"/api/v2/calls", object{"ticket_id": json.Number(number), "notes": "late"}},
 		{"/api/v2/chats", object{"ticket_id": json.Number(number), "messages": []object{{"from": "contact", "text": "late"}}}},
+		{"/api/v2/tickets/" + number + "/satisfaction_ratings", object{"ratings": object{"default_question": 100}, "feedback": "late"}},
+		{"/api/v2/discussions/forums/" + d.forum() + "/topics", object{"title": "late", "message": "late", "user_id": json.Number(p.contact)}},
+		{"/api/v2/discussions/topics/" + p.topic + "/comments", object{"body": "late", "user_id": json.Number(p.contact)}},
 		{"/api/v2/collaboration/threads", object{"ticket_id": json.Number(number), "title": "late"}},
 	}
 	var wg sync.WaitGroup
@@ -80,7 +83,7 @@ func (d *desk) owned(contact string) int64 {
 		d.t.Fatal(err)
 	}
 	var total int64
-	for _, service := range []string{"contacts", "tickets", "privacy"} {
+	for _, service := range programs[:5] {
 		conn, err := sqlite.OpenConn(filepath.Join(d.dir, service, service+".db"), sqlite.OpenReadOnly)
 		if err != nil {
 			d.t.Fatal(err)

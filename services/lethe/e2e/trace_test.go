@@ -111,7 +111,7 @@ func TestTraceGoesOnAcrossARestart(t *testing.T) {
 	d := newDesk(t)
 	for attempt := range 8 {
 		p := d.populate(fmt.Sprint("anna", attempt), 40)
-		request := d.create("/api/v2/privacy/requests", object{"kind": "erasure", "contact_id": json.Number(p.contact)})
+		request := d.create("/api/v2/privacy/requests", object{"kind": "erasure", "contact_id": json.Number(p.contact), "direct": true})
 		d.stop() // in the middle, unless the saga was faster
 		before := d.spans
 		d = open(t, d.dir)

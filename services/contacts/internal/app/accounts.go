@@ -2,14 +2,13 @@ package app
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"unicode/utf8"
 
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
-	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/idem"
 )
 
 // maxAccountName is how long a company's name may be, in characters.
@@ -23,38 +22,58 @@ type NewAccount struct {
 	Secret string
 }
 
+// createAccount names the method among idempotency keys.
+const createAccount = "contacts.CreateAccount"
+
 // CreateAccount makes a further account with a first administrator and a key. A
-// call that breaks off may leave an account nobody can enter; repeating makes another.
-func (a *App) CreateAccount(ctx context.Context, name, email, admin string) (NewAccount, error) {
+// call that broke off is carried through when it is repeated under its key; one
+// that was answered is refused then as ALREADY_DONE, because the secret is kept nowhere.
+func (a *App) CreateAccount(ctx context.Context, name, email, admin, key string, body []byte) (NewAccount, error) {
 	name = strings.TrimSpace(nfc(name))
 	in := adminInput(email, admin)
 	in.Clean(nfc)
 	if err := checkAccount(name, in); err != nil {
 		return NewAccount{}, err
 	}
-	var out NewAccount
-	for {
-		id, err := a.store.NextAccount(ctx)
-		if err != nil {
-			return NewAccount{}, storeFault(err, "account", 0)
-		}
-		out.Account = person.Account{ID: id, Name: name, CreatedAt: a.now()}
-		err = a.store.InsertAccount(ctx, out.Account)
-		if err == nil {
-			break
-		}
-		// the first account was not drawn from the sequence
-		if !errors.Is(err, docstore.ErrExists) {
-			return NewAccount{}, storeFault(err, "account", id)
-		}
+	made, err := idem.Do(ctx, a.idem, idem.Call{Account: person.FirstAccount, Method: createAccount, Key: key, Body: body}, idem.Work[NewAccount]{
+		NewID: a.store.NextAccount,
+		Create: func(ctx context.Context, s idem.Slot) (NewAccount, error) {
+			account := person.Account{ID: s.ID, Name: name, Mark: s.Mark, CreatedAt: a.now()}
+			return NewAccount{Account: account}, a.store.InsertAccount(ctx, account)
+		},
+		Mark: func(ctx context.Context, id int64) (string, error) {
+			account, err := a.store.Account(ctx, id)
+			return account.Mark, err
+		},
+		Read: func(ctx context.Context, id int64) (NewAccount, error) {
+			account, err := a.store.Account(ctx, id)
+			return NewAccount{Account: account}, err
+		},
+		Complete: func(ctx context.Context, n NewAccount) (NewAccount, error) { return a.enter(ctx, n, in) },
+	})
+	if err == nil && made.Secret == "" {
+		err = idem.AlreadyDone(made.Account.ID)
 	}
-	p, err := a.CreateAgent(ctx, out.Account.ID, in)
+	return made, storeFault(err, "account", 0)
+}
+
+// enter gives a new account its administrator, unless an earlier try did, and a key.
+func (a *App) enter(ctx context.Context, n NewAccount, in person.AgentInput) (NewAccount, error) {
+	there, _, err := a.ListAgents(ctx, person.Filter{Account: n.Account.ID, Limit: 1}, "")
 	if err != nil {
-		return NewAccount{}, err
+		return n, err
 	}
-	out.AdminID = p.ID
-	_, out.Secret, err = a.CreateKey(ctx, out.Account.ID, p.ID)
-	return out, err
+	if len(there) > 0 {
+		n.AdminID = there[0].ID
+	} else {
+		p, err := a.CreateAgent(ctx, n.Account.ID, in)
+		if err != nil {
+			return n, err
+		}
+		n.AdminID = p.ID
+	}
+	_, n.Secret, err = a.CreateKey(ctx, n.Account.ID, n.AdminID)
+	return n, err
 }
 
 func checkAccount(name string, in person.AgentInput) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
@@ -42,8 +43,12 @@ func (a *App) newAgent(account, id int64, in person.AgentInput) *person.Person {
 	return p
 }
 
-// GetAgent reads an agent; one who is fenced is not found, or refused while restricted.
+// GetAgent reads an agent; one who is fenced is not found, or refused while
+// restricted. The account's former agent is always there.
 func (a *App) GetAgent(ctx context.Context, account, id int64) (*person.Person, error) {
+	if id == ids.FormerAgent {
+		return formerAgent(account), nil
+	}
 	p, err := a.store.Person(ctx, ring.Read, account, id)
 	if errors.Is(err, docstore.ErrFenced) {
 		return nil, a.withheldAgent(ctx, account, id)
@@ -89,8 +94,12 @@ func (a *App) ListAgents(ctx context.Context, f person.Filter, state string) ([]
 }
 
 // UpdateAgent changes the fields named by the paths. An agent cannot change
-// their own scope or roles: naming them with another value than they have is denied.
+// their own scope or roles: naming them with another value than they have is denied. The
+// former agent is METHOD_NOT_ALLOWED.
 func (a *App) UpdateAgent(ctx context.Context, account, actor, id int64, in person.AgentInput, paths []string) (*person.Person, error) {
+	if id == ids.FormerAgent {
+		return nil, errFormerAgent()
+	}
 	in.Clean(nfc)
 	if err := invalid(in.CheckChange(paths)); err != nil {
 		return nil, err

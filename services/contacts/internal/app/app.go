@@ -43,6 +43,7 @@ type Identities interface {
 	Installation(ctx context.Context) (*person.Installation, error)
 	PutInstallation(ctx context.Context, i *person.Installation) error
 	InsertAccount(ctx context.Context, a person.Account) error
+	Account(ctx context.Context, id int64) (person.Account, error)
 	NextAccount(ctx context.Context) (int64, error)
 	InsertKey(ctx context.Context, k person.Key) error
 	Key(ctx context.Context, p ring.Purpose, account, id int64) (person.Key, error)

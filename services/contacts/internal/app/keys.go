@@ -8,11 +8,16 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
-// CreateKey makes an API key for an agent and returns its secret, which is kept nowhere.
+// CreateKey makes an API key for an agent and returns its secret, which is kept
+// nowhere. The former agent gets none: METHOD_NOT_ALLOWED.
 func (a *App) CreateKey(ctx context.Context, account, agent int64) (person.Key, string, error) {
+	if agent == ids.FormerAgent {
+		return person.Key{}, "", errFormerAgent()
+	}
 	if _, err := a.GetAgent(ctx, account, agent); err != nil {
 		return person.Key{}, "", err
 	}

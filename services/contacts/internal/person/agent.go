@@ -14,8 +14,11 @@ type AgentInput struct {
 	FocusMode                   *bool
 }
 
+// SeatSupport is the type of an ordinary agent's seat.
+const SeatSupport = "support_agent"
+
 // agentTypes are the words for agent_type 1, 2 and 3.
-var agentTypes = []string{"support_agent", "field_agent", "collaborator"}
+var agentTypes = []string{SeatSupport, "field_agent", "collaborator"}
 
 // maxLinks bounds an agent's groups and skills.
 const maxLinks = 300

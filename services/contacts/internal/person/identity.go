@@ -10,6 +10,8 @@ type Account struct {
 	ID        int64
 	Name      string
 	CreatedAt time.Time
+	// Mark is of the idempotency key under which it was made; empty without one.
+	Mark string
 }
 
 // FirstAccount is the account every installation begins with.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
+	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/app"
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
@@ -123,4 +124,20 @@ func (s *Contacts) BatchGetPeople(ctx context.Context, in *contactsv1.BatchGetPe
 		out.People = append(out.People, brief(p))
 	}
 	return out, nil
+}
+
+// GetIdentifiers reads what a person is recognised by.
+func (s *Contacts) GetIdentifiers(ctx context.Context, in *contactsv1.GetIdentifiersRequest) (*contactsv1.GetIdentifiersResponse, error) {
+	p, err := s.app.GetIdentifiers(ctx, account(ctx), in.GetId())
+	if err != nil {
+		return nil, err
+	}
+	ids, kind := p.Identifiers(), participantv1.SubjectKind_SUBJECT_KIND_CONTACT
+	if p.WasAgent() {
+		kind = participantv1.SubjectKind_SUBJECT_KIND_AGENT
+	}
+	return &contactsv1.GetIdentifiersResponse{
+		Identifiers: &participantv1.Identifiers{Emails: ids.Emails, Phones: ids.Phones, ExternalIds: ids.ExternalIDs, Names: ids.Names},
+		Kind:        kind.Enum(),
+	}, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/app"
+	"github.com/lethe-desk/lethe/services/internal/platform/idem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -56,7 +57,13 @@ func (s *Identity) RevokeApiKey(ctx context.Context, in *contactsv1.RevokeApiKey
 
 // CreateAccount makes a further account.
 func (s *Identity) CreateAccount(ctx context.Context, in *contactsv1.CreateAccountRequest) (*contactsv1.CreateAccountResponse, error) {
-	made, err := s.app.CreateAccount(ctx, in.GetName(), in.GetAdminEmail(), in.GetAdminName())
+	asked := proto.CloneOf(in)
+	asked.IdempotencyKey = nil
+	body, err := idem.Body(asked)
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.app.CreateAccount(ctx, in.GetName(), in.GetAdminEmail(), in.GetAdminName(), in.GetIdempotencyKey(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,7 @@ type lookupDoc struct {
 type accountDoc struct {
 	docstore.Meta
 	Name string `doc:"name" field:"lethe.contacts.v1.Account.name"`
+	Mark string `doc:"origin" why:"random mark of the idempotency record that made it"`
 }
 
 // installationDoc is the one document about the installation itself.

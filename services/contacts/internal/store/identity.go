@@ -45,12 +45,21 @@ func (s *Store) PutInstallation(ctx context.Context, i *person.Installation) err
 
 // InsertAccount writes a new account.
 func (s *Store) InsertAccount(ctx context.Context, a person.Account) error {
-	doc := &accountDoc{Name: a.Name}
+	doc := &accountDoc{Name: a.Name, Mark: a.Mark}
 	doc.ID, doc.CreatedAt, doc.UpdatedAt = a.ID, a.CreatedAt, a.CreatedAt
 	if err := s.accounts.Insert(ctx, ring.Write, doc); err != nil {
 		return fmt.Errorf("insert account: %w", err)
 	}
 	return nil
+}
+
+// Account reads an account.
+func (s *Store) Account(ctx context.Context, id int64) (person.Account, error) {
+	doc, err := s.accounts.Get(ctx, ring.Read, 0, id)
+	if err != nil {
+		return person.Account{}, fmt.Errorf("read account: %w", err)
+	}
+	return person.Account{ID: doc.ID, Name: doc.Name, Mark: doc.Mark, CreatedAt: doc.CreatedAt}, nil
 }
 
 // NextAccount draws the number of a further account.

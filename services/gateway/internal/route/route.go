@@ -35,6 +35,8 @@ type Route struct {
 	Input protoreflect.MessageType
 	// Body is the request's field that the JSON body fills; nil when the method takes none.
 	Body protoreflect.FieldDescriptor
+	// Whole says that the JSON body fills the request itself, but for what the path and headers say.
+	Whole bool
 	// Answer is the response's field that is the JSON answer; nil for the whole response.
 	Answer protoreflect.FieldDescriptor
 	// Mask is the request's update mask; nil when it has none.
@@ -51,6 +53,8 @@ type Route struct {
 	Handler http.HandlerFunc
 	// AnyType says that the answer is no JSON, so Accept is not looked at.
 	AnyType bool
+	// MediaType is that of an answer that is no JSON.
+	MediaType string
 
 	params []param
 }
@@ -119,7 +123,9 @@ func fromRule(md protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*Ro
 		return nil, err
 	}
 	in, out := md.Input().Fields(), md.Output().Fields()
-	if name := rule.GetBody(); name != "" {
+	if name := rule.GetBody(); name == "*" {
+		r.Whole, r.Query = true, map[string]protoreflect.FieldDescriptor{}
+	} else if name != "" {
 		if r.Body = in.ByName(protoreflect.Name(name)); r.Body == nil || r.Body.Message() == nil {
 			return nil, fmt.Errorf("body %q is no message of the request", name)
 		}
@@ -160,6 +166,9 @@ func New(verb, template string, md protoreflect.MethodDescriptor) (*Route, error
 			r.Query[string(fd.Name())] = fd
 		}
 	}
+	if md.IsStreamingServer() {
+		r.AnyType, r.MediaType = true, "text/event-stream"
+	}
 	return r, r.readParams()
 }
 
@@ -177,6 +186,17 @@ func (r *Route) readParams() error {
 		delete(r.Query, name)
 	}
 	return nil
+}
+
+// Sent reports whether a body that fills the request may hold this field: what
+// the path and headers say it may not.
+func (r *Route) Sent(name string) bool {
+	for _, p := range r.params {
+		if p.name == name {
+			return false
+		}
+	}
+	return (r.Idempotency == nil || string(r.Idempotency.Name()) != name) && (r.Mask == nil || string(r.Mask.Name()) != name)
 }
 
 func variable(segment string) (string, bool) {

@@ -51,6 +51,10 @@ var rights = map[Role]permissions{
 		optionsv1.Permission_PERMISSION_CONTACTS_READ, optionsv1.Permission_PERMISSION_CONTACTS_WRITE,
 		optionsv1.Permission_PERMISSION_AGENTS_READ,
 		optionsv1.Permission_PERMISSION_TICKETS_READ, optionsv1.Permission_PERMISSION_TICKETS_WRITE,
+		optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_FORUMS_WRITE,
+		optionsv1.Permission_PERMISSION_SOLUTIONS_READ, optionsv1.Permission_PERMISSION_SOLUTIONS_WRITE,
+		optionsv1.Permission_PERMISSION_RATINGS_READ, optionsv1.Permission_PERMISSION_RATINGS_WRITE,
+		optionsv1.Permission_PERMISSION_REQUESTS_RAISE,
 	),
 	RoleSupervisor: permit(
 		optionsv1.Permission_PERMISSION_AUTHENTICATED,
@@ -58,6 +62,10 @@ var rights = map[Role]permissions{
 		optionsv1.Permission_PERMISSION_AGENTS_READ,
 		optionsv1.Permission_PERMISSION_TICKETS_READ, optionsv1.Permission_PERMISSION_TICKETS_WRITE,
 		optionsv1.Permission_PERMISSION_PRIVACY_DELETE,
+		optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_FORUMS_WRITE,
+		optionsv1.Permission_PERMISSION_SOLUTIONS_READ, optionsv1.Permission_PERMISSION_SOLUTIONS_WRITE,
+		optionsv1.Permission_PERMISSION_RATINGS_READ, optionsv1.Permission_PERMISSION_RATINGS_WRITE,
+		optionsv1.Permission_PERMISSION_REQUESTS_RAISE,
 	),
 	RoleAdmin: permit(
 		optionsv1.Permission_PERMISSION_AUTHENTICATED,
@@ -67,6 +75,11 @@ var rights = map[Role]permissions{
 		optionsv1.Permission_PERMISSION_PRIVACY_DELETE, optionsv1.Permission_PERMISSION_PRIVACY_EXPORT,
 		optionsv1.Permission_PERMISSION_ERASURE_DIRECT, optionsv1.Permission_PERMISSION_PRIVACY_READ,
 		optionsv1.Permission_PERMISSION_PRIVACY_OPERATE,
+		optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_FORUMS_WRITE,
+		optionsv1.Permission_PERMISSION_SOLUTIONS_READ, optionsv1.Permission_PERMISSION_SOLUTIONS_WRITE,
+		optionsv1.Permission_PERMISSION_RATINGS_READ, optionsv1.Permission_PERMISSION_RATINGS_WRITE,
+		optionsv1.Permission_PERMISSION_RATINGS_ADMIN, optionsv1.Permission_PERMISSION_REQUESTS_RAISE,
+		optionsv1.Permission_PERMISSION_REQUESTS_DECIDE,
 	),
 	RolePrivacyOfficer: permit(
 		optionsv1.Permission_PERMISSION_AUTHENTICATED,
@@ -75,6 +88,9 @@ var rights = map[Role]permissions{
 		optionsv1.Permission_PERMISSION_PRIVACY_DELETE, optionsv1.Permission_PERMISSION_PRIVACY_EXPORT,
 		optionsv1.Permission_PERMISSION_ERASURE_DIRECT, optionsv1.Permission_PERMISSION_PRIVACY_READ,
 		optionsv1.Permission_PERMISSION_PRIVACY_OPERATE,
+		optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_SOLUTIONS_READ,
+		optionsv1.Permission_PERMISSION_RATINGS_READ, optionsv1.Permission_PERMISSION_REQUESTS_RAISE,
+		optionsv1.Permission_PERMISSION_REQUESTS_DECIDE,
 	),
 	RoleManagement: permit(
 		optionsv1.Permission_PERMISSION_AUTHENTICATED, optionsv1.Permission_PERMISSION_PRIVACY_READ,
@@ -84,6 +100,7 @@ var rights = map[Role]permissions{
 		optionsv1.Permission_PERMISSION_PARTICIPANT,
 		optionsv1.Permission_PERMISSION_CONTACTS_READ, optionsv1.Permission_PERMISSION_CONTACTS_WRITE,
 		optionsv1.Permission_PERMISSION_AGENTS_READ, optionsv1.Permission_PERMISSION_TICKETS_READ,
+		optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_RATINGS_READ,
 	),
 	RoleLink: permit(),
 	RoleInstallation: permit(
@@ -97,14 +114,23 @@ func (r Role) Known() bool {
 	return ok
 }
 
+// FirstAccount is the account of whoever runs the installation; its
+// administrators make the further accounts.
+const FirstAccount = 1
+
 // May reports whether the caller has a right. Participants obey privacy alone,
-// so that right needs the service's name besides its role.
+// so that right needs the service's name besides its role; accounts are made by
+// the administrators of the first one.
 func (i Identity) May(p optionsv1.Permission) bool {
 	switch p {
 	case optionsv1.Permission_PERMISSION_UNSPECIFIED:
 		return false
 	case optionsv1.Permission_PERMISSION_PUBLIC:
 		return true
+	case optionsv1.Permission_PERMISSION_INSTALLATION:
+		if i.Role == RoleAdmin && i.Account == FirstAccount {
+			return true
+		}
 	case optionsv1.Permission_PERMISSION_PARTICIPANT:
 		if i.Service != PrivacyService {
 			return false

@@ -11,7 +11,8 @@ import (
 
 // TokenSource gives tokens for calls on behalf of an account.
 type TokenSource interface {
-	// Token returns a token that is good for at least a minute.
+	// Token returns a token that is good for at least a minute. Account 0 means
+	// that the context of the call names none; "" then lets the call go out bare.
 	Token(ctx context.Context, account int64) (string, error)
 }
 
@@ -41,8 +42,11 @@ func NewServiceSource(signer *Signer, service string) *ServiceSource {
 	return &ServiceSource{signer: signer, service: service, tokens: map[int64]cached{}}
 }
 
-// Token returns the service's token for an account.
+// Token returns the service's token for an account, and none for no account.
 func (s *ServiceSource) Token(_ context.Context, account int64) (string, error) {
+	if account == 0 {
+		return "", nil
+	}
 	now := s.signer.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,12 +95,12 @@ func AccountOf(ctx context.Context) int64 {
 const header = "authorization"
 
 // show puts the token a call goes out with into its metadata. Without a token
-// and without an account the call goes out bare, which only public methods take.
+// the call goes out bare, which only public methods take.
 func show(ctx context.Context, src TokenSource) (context.Context, error) {
 	token, ok := ctx.Value(outgoingKey{}).(string)
-	if account := AccountOf(ctx); !ok && src != nil && account != 0 {
+	if !ok && src != nil {
 		var err error
-		if token, err = src.Token(ctx, account); err != nil {
+		if token, err = src.Token(ctx, AccountOf(ctx)); err != nil {
 			return nil, err
 		}
 	}

@@ -120,9 +120,9 @@ func (s *Signer) Sign(i Identity) (token string, expires time.Time, err error) {
 	return token, expires, nil
 }
 
-// Verifier checks tokens against one or more public keys. Safe for concurrent use.
+// Verifier checks tokens against public keys. Safe for concurrent use.
 type Verifier struct {
-	keys   map[string]ed25519.PublicKey
+	trust  *trust
 	parser *jwt.Parser
 	clock  func() time.Time
 
@@ -130,6 +130,8 @@ type Verifier struct {
 	// costs more than all else a small call does.
 	mu   sync.RWMutex
 	seen map[[sha256.Size]byte]verified
+	// version is that of the trusted keys by which seen was verified.
+	version int
 }
 
 type verified struct {
@@ -140,24 +142,34 @@ type verified struct {
 // maxSeen bounds the tokens remembered; above it remembering starts anew.
 const maxSeen = 8192
 
-// NewVerifier returns a verifier that accepts tokens signed by any of the keys.
+// NewVerifier returns a verifier that accepts whatever any of the keys has
+// signed. Services of one installation use NewFolderVerifier instead.
 func NewVerifier(clock func() time.Time, keys ...ed25519.PublicKey) *Verifier {
-	v := &Verifier{keys: map[string]ed25519.PublicKey{}, clock: clock, seen: map[[sha256.Size]byte]verified{}}
+	anchors := map[string]anchor{}
 	for _, k := range keys {
-		v.keys[keyID(k)] = k
+		anchors[keyID(k)] = anchor{key: k}
 	}
-	v.parser = jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(Audience), jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(clock), jwt.WithStrictDecoding())
-	return v
+	return newVerifier(&trust{clock: clock, anchors: anchors})
+}
+
+func newVerifier(t *trust) *Verifier {
+	return &Verifier{
+		trust: t, clock: t.clock, seen: map[[sha256.Size]byte]verified{},
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(Audience), jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(t.clock), jwt.WithStrictDecoding()),
+	}
 }
 
 // Verify returns who a token names, or ErrToken with a reason for the log. That
-// a token has ended is looked at each time, its signature once.
+// a token has ended, and that its key is still trusted, is looked at each time;
+// its signature once.
 func (v *Verifier) Verify(token string) (Identity, error) {
 	hash := sha256.Sum256([]byte(token))
+	version := v.trust.current()
 	v.mu.RLock()
 	known, ok := v.seen[hash]
+	ok = ok && v.version == version
 	v.mu.RUnlock()
 	if ok && v.clock().Before(known.until) {
 		return known.who, nil
@@ -168,8 +180,9 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.seen) >= maxSeen {
+	if len(v.seen) >= maxSeen || v.version != version {
 		clear(v.seen)
+		v.version = version
 	}
 	v.seen[hash] = verified{who, until}
 	return who, nil
@@ -178,13 +191,15 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 // check reads a token and verifies all there is to it.
 func (v *Verifier) check(token string) (Identity, time.Time, error) {
 	var c claims
+	var signer anchor
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		key, ok := v.keys[kid]
+		a, ok := v.trust.find(kid)
 		if !ok {
-			return nil, errors.New("unknown key")
+			return nil, errKey
 		}
-		return key, nil
+		signer = a
+		return a.key, nil
 	})
 	switch {
 	case err != nil:
@@ -193,12 +208,20 @@ func (v *Verifier) check(token string) (Identity, time.Time, error) {
 		return Identity{}, time.Time{}, fmt.Errorf("%w: incomplete claims", ErrToken)
 	}
 	who := Identity{Account: c.Account, Actor: c.Actor, Role: c.Role, Service: c.Service, Object: c.Object, TokenID: c.ID}
+	if !signer.vouches(who) {
+		return Identity{}, time.Time{}, fmt.Errorf("%w: signed by somebody else", ErrToken)
+	}
 	return who, c.ExpiresAt.Time, nil
 }
+
+// errKey means that nobody here knows the key a token names.
+var errKey = errors.New("unknown key")
 
 // why names a parser's error in constant words, for its text may quote the token.
 func why(err error) string {
 	switch {
+	case errors.Is(err, errKey):
+		return "unknown key"
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return "expired"
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):

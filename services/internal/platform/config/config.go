@@ -34,6 +34,8 @@ type Info struct {
 	Stdout, Stderr io.Writer
 	// Exit ends the program after --help and --version; nil is os.Exit.
 	Exit func(code int)
+	// Vars are further values for ${name} in the tags of settings.
+	Vars map[string]string
 	// Bind are values that commands' Run methods ask for.
 	Bind []any
 }
@@ -43,7 +45,7 @@ type Info struct {
 // what is wrong; unknown keys of a file are errors too. The result says which command was chosen and runs it.
 func Parse(settings any, info Info, args []string) (*kong.Context, error) {
 	options := []kong.Option{
-		kong.Name(info.Name), kong.Description(info.Description), kong.Vars{"version": info.Version},
+		kong.Name(info.Name), kong.Description(info.Description), kong.Vars{"version": info.Version}.CloneWith(info.Vars),
 		kong.DefaultEnvars(Prefix), kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.ValueFormatter(explain),

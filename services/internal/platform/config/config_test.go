@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,18 +149,43 @@ func TestSecretsDoNotPrint(t *testing.T) {
 }
 
 func TestTelemetrySetup(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "trace")
-	tel, err := Telemetry{TraceFile: path}.Setup(context.Background(), "x", "v")
+	path, log := filepath.Join(t.TempDir(), "trace"), filepath.Join(t.TempDir(), "log")
+	tel, end, err := Telemetry{TraceFile: path, LogFile: log}.Setup(t.Context(), "x", "v")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tel.Shutdown(context.Background()); err != nil {
+	tel.Logger.Info("hello")
+	if err := errors.Join(end(t.Context()), end(t.Context())); err != nil {
 		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "hello") {
+		t.Fatalf("%s %v", text, err)
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Telemetry{TraceFile: filepath.Join(path, "x")}).Setup(context.Background(), "x", "v"); err == nil {
-		t.Fatal("a trace file that cannot be")
+	for _, bad := range []Telemetry{{TraceFile: filepath.Join(path, "x"), LogFile: log}, {LogFile: filepath.Join(path, "x")}} {
+		if _, _, err := bad.Setup(t.Context(), "x", "v"); err == nil {
+			t.Fatal("a file that cannot be")
+		}
+	}
+}
+
+// The folders that are not named lie in the data folder.
+func TestPlacesInTheDataFolder(t *testing.T) {
+	var s struct {
+		Base
+		Storage
+		Network
+	}
+	if _, err := Parse(&s, Info{Name: "x"}, []string{"--data", "/d", "--mongo-uri", "mongodb://user:Zorro-Canary@h"}); err != nil {
+		t.Fatal(err)
+	}
+	if s.MasterKeyFile() != "/d/master.key" || s.IdentityFolder(s.Data) != "/d/identity" || strings.Contains(fmt.Sprintf("%+v", s), "Zorro") {
+		t.Errorf("%+v", s)
+	}
+	s.MasterKey, s.Identity = "/m", "/i"
+	if s.MasterKeyFile() != "/m" || s.IdentityFolder(s.Data) != "/i" {
+		t.Errorf("%+v", s)
 	}
 }

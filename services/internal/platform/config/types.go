@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -116,20 +117,43 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Telemetry is embedded by programs that log and trace.
 type Telemetry struct {
+	LogFile      string     `help:"Write the log to this file instead of standard error." placeholder:"FILE" type:"path"`
 	LogLevel     slog.Level `help:"Lowest level that is logged: DEBUG, INFO, WARN or ERROR." default:"INFO"`
 	OTLPEndpoint string     `name:"otlp-endpoint" help:"Address of an OpenTelemetry collector that takes traces over gRPC; none when empty." placeholder:"HOST:PORT"`
-	TraceFile    string     `help:"File that gets one JSON line per span; none when empty." placeholder:"FILE"`
+	TraceFile    string     `help:"File that gets one JSON line per span; none when empty." placeholder:"FILE" type:"path"`
 	TraceFileMax Size       `help:"Size at which the trace file is put aside as FILE.1." default:"64MiB"`
 }
 
-// Setup makes the telemetry of a process.
-func (t Telemetry) Setup(ctx context.Context, service, version string) (*obs.Telemetry, error) {
-	tel, err := obs.Setup(ctx, obs.Options{
+// Setup makes the telemetry of a process. The returned function flushes and
+// closes it, last of all parts, and may be called twice.
+func (t Telemetry) Setup(ctx context.Context, service, version string) (*obs.Telemetry, func(context.Context) error, error) {
+	var log *os.File
+	if t.LogFile != "" {
+		var err error
+		if log, err = os.OpenFile(t.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return nil, nil, fmt.Errorf("open the log file: %w", err)
+		}
+	}
+	o := obs.Options{
 		Service: service, Version: version, LogLevel: t.LogLevel,
 		OTLPEndpoint: t.OTLPEndpoint, TraceFile: t.TraceFile, TraceFileMax: int64(t.TraceFileMax),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up telemetry: %w", err)
 	}
-	return tel, nil
+	if log != nil {
+		o.LogWriter = log
+	}
+	tel, err := obs.Setup(ctx, o)
+	if err != nil {
+		if log != nil {
+			_ = log.Close()
+		}
+		return nil, nil, fmt.Errorf("set up telemetry: %w", err)
+	}
+	return tel, func(ctx context.Context) error {
+		err := tel.Shutdown(ctx)
+		if log != nil {
+			err = errors.Join(err, log.Close())
+			log = nil
+		}
+		return err
+	}, nil
 }

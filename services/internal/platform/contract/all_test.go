@@ -5,8 +5,10 @@ import (
 
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1" // every package of the contract is linked in here
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	_ "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	_ "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 )

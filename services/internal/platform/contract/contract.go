@@ -21,9 +21,9 @@ import (
 
 // Violation is one thing the contract leaves open or says twice.
 type Violation struct {
-	// Gate is "field", "resource" or "method".
+	// Gate is "field", "resource", "method" or "service".
 	Gate string
-	// Where is the full name of the field, message or method.
+	// Where is the full name of the field, message, method or service.
 	Where protoreflect.FullName
 	// What is wrong with it, in words.
 	What string
@@ -55,7 +55,7 @@ func CheckAll() []Violation { return Check(Files()) }
 
 // Check runs all gates over a set of files.
 func Check(files []protoreflect.FileDescriptor) []Violation {
-	return slices.Concat(CheckFields(files), CheckResources(files), CheckMethods(files))
+	return slices.Concat(CheckFields(files), CheckResources(files), CheckMethods(files), CheckServices(files))
 }
 
 // Err makes one error of violations, nil of none.
@@ -89,6 +89,12 @@ func Resource(md protoreflect.MessageDescriptor) *optionsv1.Resource {
 func Permission(md protoreflect.MethodDescriptor) optionsv1.Permission {
 	p, _ := proto.GetExtension(md.Options(), optionsv1.E_Permission).(optionsv1.Permission)
 	return p
+}
+
+// Callers returns the names of the services that call a service, in the contract's order.
+func Callers(sd protoreflect.ServiceDescriptor) []string {
+	c, _ := proto.GetExtension(sd.Options(), optionsv1.E_Callers).(*optionsv1.Callers)
+	return c.GetServices()
 }
 
 // Link reports whether a field is an id that points at something and no value

@@ -54,7 +54,9 @@ func service(p optionsv1.Permission, output string) *descriptorpb.ServiceDescrip
 	if p >= 0 {
 		proto.SetExtension(m.Options, optionsv1.E_Permission, p)
 	}
-	return &descriptorpb.ServiceDescriptorProto{Name: proto.String("S"), Method: []*descriptorpb.MethodDescriptorProto{m}}
+	s := &descriptorpb.ServiceDescriptorProto{Name: proto.String("S"), Method: []*descriptorpb.MethodDescriptorProto{m}, Options: &descriptorpb.ServiceOptions{}}
+	proto.SetExtension(s.Options, optionsv1.E_Callers, &optionsv1.Callers{Services: []string{"gateway"}})
+	return s
 }
 
 func build(t *testing.T, pkg string, services []*descriptorpb.ServiceDescriptorProto, messages ...*descriptorpb.DescriptorProto) []protoreflect.FileDescriptor {
@@ -224,6 +226,15 @@ func TestMethodGate(t *testing.T) {
 	}
 	if Err(nil) != nil || Err([]Violation{{"a", "b", "c"}}).Error() != "a b: c" {
 		t.Error("Err")
+	}
+}
+
+func TestServiceGate(t *testing.T) {
+	s := service(optionsv1.Permission_PERMISSION_PUBLIC, ".lethe.bad.v1.Empty")
+	s.Options = nil
+	got := texts(Check(build(t, "lethe.bad.v1", []*descriptorpb.ServiceDescriptorProto{s})))
+	if len(got) != 1 || got[0] != "service lethe.bad.v1.S: does not say who calls it" {
+		t.Errorf("%q", got)
 	}
 }
 

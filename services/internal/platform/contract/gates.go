@@ -177,3 +177,20 @@ func CheckMethods(files []protoreflect.FileDescriptor) []Violation {
 	})
 	return found
 }
+
+// CheckServices returns the services that do not say who calls them: what goes
+// where is part of the data map, so silence is refused.
+func CheckServices(files []protoreflect.FileDescriptor) []Violation {
+	var found []Violation
+	for _, f := range files {
+		if !ours(f.Package()) {
+			continue
+		}
+		for i := range f.Services().Len() {
+			if s := f.Services().Get(i); len(Callers(s)) == 0 {
+				found = append(found, Violation{"service", s.FullName(), "does not say who calls it"})
+			}
+		}
+	}
+	return found
+}

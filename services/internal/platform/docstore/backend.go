@@ -41,6 +41,10 @@ type Backend interface {
 	Delete(ctx context.Context, t *Table, account, id, rev int64, forbidden ring.Mode) error
 	// DeleteWhere removes at most f.Limit documents that f finds, in one step.
 	DeleteWhere(ctx context.Context, t *Table, f *Find) (n int, more bool, err error)
+	// UpdateWhere sets columns of at most f.Limit documents that f finds, in one
+	// step: their revision rises, their index entries move along, their times, parts,
+	// tags and owners stay. It needs no key. The port never sets a column of a unique index.
+	UpdateWhere(ctx context.Context, t *Table, f *Find, set []Assign) (n int, more bool, err error)
 	// Get returns the documents with these ids, in that order, missing ones left
 	// out, fenced ones with Fenced set and without their parts. One snapshot.
 	Get(ctx context.Context, t *Table, account int64, ids []int64, bodies bool, forbidden ring.Mode) ([]Found, error)
@@ -48,6 +52,19 @@ type Backend interface {
 	Find(ctx context.Context, t *Table, f *Find) (Hits, error)
 	// Count counts what Find would find without its limit.
 	Count(ctx context.Context, t *Table, f *Find) (int64, error)
+
+	// Unbuilt returns the blind indexes that do not hold every document: new ones, or
+	// ones of another form, bound while documents were there. after is behind
+	// which document building goes on, nil for the first one.
+	Unbuilt(ctx context.Context, t *Table) (blinds []string, after *Position, err error)
+	// Walk returns documents of all accounts, with bodies, in the order of account and
+	// id, fenced ones with Fenced set and without their parts. Positions have no Key.
+	Walk(ctx context.Context, t *Table, after *Position, limit int, forbidden ring.Mode) (Hits, error)
+	// Retag replaces tags of documents that still have this revision, which stays,
+	// and returns the indexes in docs of those that have another one or are gone.
+	Retag(ctx context.Context, t *Table, docs []Retag) (late []int, err error)
+	// Built records that these blind indexes hold every document up to a position; nil: all.
+	Built(ctx context.Context, t *Table, blinds []string, upto *Position) error
 
 	// Entry returns a ring entry, or ErrNotFound.
 	Entry(ctx context.Context, s ring.Subject) (Entry, error)
@@ -100,8 +117,9 @@ type Table struct {
 	// Lists are the slice fields that stand in an index.
 	Lists   []Column
 	Indexes []TableIndex
-	// Blinds are the names of the blind indexes.
-	Blinds []string
+	// Blinds are the names of the blind indexes. Forms say what each is made of: one
+	// that is stored in another form is to be built anew.
+	Blinds, Forms []string
 }
 
 // Column is a clear field with a column of its own.
@@ -134,8 +152,21 @@ type Row struct {
 	Lists  [][]Value
 	// Clear holds clear fields without a column.
 	Clear, Sealed, Body []byte
-	// Tags are the hashes per blind index; nil in an Update keeps what is there.
+	// Tags are the hashes per blind index. In an Update nil keeps what is there, and
+	// so does a nil element for its index; an empty one leaves no tag.
 	Tags [][][]byte
+}
+
+// Assign is a value for a column.
+type Assign struct {
+	Column string
+	Value  Value
+}
+
+// Retag is a document's tags, as in Row, for a revision of it.
+type Retag struct {
+	Account, ID, Rev int64
+	Tags             [][][]byte
 }
 
 // Guard travels with a write and is checked in the same atomic step.
@@ -172,10 +203,11 @@ type Find struct {
 	Account int64
 	// All leaves the account out (global indexes only).
 	All bool
-	// Index is the index walked; with Blind set, that blind index's hits for Tag in id order.
+	// Index is the index walked. It is nil with Blinds set: then the documents that
+	// have one of Tags in one of these blind indexes, each once, in id order.
 	Index    *TableIndex
-	Blind    string
-	Tag      []byte
+	Blinds   []string
+	Tags     [][]byte
 	Eq       []Value
 	From, To *Value
 	Where    *Test

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 )
 
 // maxSize is the most a document may weigh, all parts together.
@@ -25,10 +26,15 @@ type Collection[T any] struct {
 	single bool // installation-wide
 }
 
-// blind is a blind index with its field found.
+// blind is a blind index with its fields found.
 type blind struct {
 	Blind
-	at int
+	// at are the struct fields it is made of: one, or those whose text is searched for mentions.
+	at []int
+	// mentions and body say that it is one of the two mention indexes, and that of the body part.
+	mentions, body bool
+	// label names the key of its hashes.
+	label string
 }
 
 // stored is what a document remembers of the state the store has of it.
@@ -46,7 +52,8 @@ type stored struct {
 }
 
 // Bind declares a collection and makes its table and indexes, or adds those that
-// are new. It fails on a type or a Spec that is not right, with a sentence that says what.
+// are new; blind ones are filled from the documents, which takes its time: an
+// interrupted Bind goes on where it was. It fails on a type or a Spec that is not right, with a sentence that says what.
 func Bind[T any](ctx context.Context, db *DB, s Spec) (*Collection[T], error) {
 	t := reflect.TypeFor[T]()
 	c, err := newCollection[T](db, t, s)
@@ -65,7 +72,11 @@ func Bind[T any](ctx context.Context, db *DB, s Spec) (*Collection[T], error) {
 	if taken {
 		return nil, fmt.Errorf("collection %q is bound twice", s.Name)
 	}
-	if err := db.b.Bind(ctx, c.table); err != nil {
+	err = db.b.Bind(ctx, c.table)
+	if err == nil {
+		err = c.rebuild(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("collection %q: %w", s.Name, err)
 	}
 	return c, nil
@@ -97,8 +108,15 @@ func newCollection[T any](db *DB, t reflect.Type, s Spec) (*Collection[T], error
 		}
 		names = append(names, b.Name)
 	}
+	if err := c.addMentions(s.Mentions); err != nil {
+		return nil, fmt.Errorf("mentions: %w", err)
+	}
+	if len(s.Mentions) > 0 {
+		names = append(names, mentionIndex, mentionBodyIndex)
+	}
+	n := len(names)
 	slices.Sort(names)
-	if len(slices.Compact(names)) != 2+len(s.Indexes)+len(s.Blind) {
+	if len(slices.Compact(names)) != n {
 		return nil, errors.New("two indexes have the same name")
 	}
 	return c, nil
@@ -150,8 +168,9 @@ func (c *Collection[T]) addBlind(b Blind) error {
 	if f := c.plan.fields[at-1]; !f.Sealed || f.Body {
 		return fmt.Errorf("field %q is not sealed, or lies in the body", b.Field)
 	}
-	c.blinds = append(c.blinds, blind{b, at})
+	c.blinds = append(c.blinds, blind{Blind: b, at: []int{at}, label: "blind/" + c.table.Name + "/" + b.Name})
 	c.table.Blinds = append(c.table.Blinds, b.Name)
+	c.table.Forms = append(c.table.Forms, b.Field)
 	return nil
 }
 
@@ -224,23 +243,21 @@ func (c *Collection[T]) split(v reflect.Value) (Row, parts, error) {
 	return row, p, nil
 }
 
-// tags computes the hashes of all blind indexes.
-func (c *Collection[T]) tags(ctx context.Context, v reflect.Value, account int64) ([][][]byte, error) {
+// tags computes the hashes of the blind indexes over the parts that are set;
+// those of a part that stays are nil, and stay.
+func (c *Collection[T]) tags(ctx context.Context, v reflect.Value, account int64, sealed, body bool) ([][][]byte, error) {
+	if len(c.blinds) == 0 {
+		return nil, nil
+	}
 	out := make([][][]byte, len(c.blinds))
-	for i, b := range c.blinds {
-		var values []string
-		switch f := v.Field(b.at).Interface().(type) {
-		case string:
-			values = []string{f}
-		case *string:
-			if f != nil {
-				values = []string{*f}
-			}
-		case []string:
-			values = f
+	for i := range c.blinds {
+		b := &c.blinds[i]
+		if set := b.body && body || !b.body && sealed; !set {
+			continue
 		}
-		for _, s := range values {
-			tag, err := c.tag(ctx, account, b.Blind, s)
+		out[i] = [][]byte{}
+		for _, s := range b.values(v) {
+			tag, err := c.tag(ctx, account, b, s)
 			if err != nil {
 				return nil, err
 			}
@@ -252,18 +269,40 @@ func (c *Collection[T]) tags(ctx context.Context, v reflect.Value, account int64
 	return out, nil
 }
 
+// values are what of a document is hashed.
+func (b *blind) values(v reflect.Value) []string {
+	if b.mentions {
+		var texts []string
+		for _, at := range b.at {
+			texts = append(texts, mention.Texts(v.Field(at))...)
+		}
+		return mention.Tags(texts...)
+	}
+	switch f := v.Field(b.at[0]).Interface().(type) {
+	case string:
+		return []string{f}
+	case *string:
+		if f != nil {
+			return []string{*f}
+		}
+	case []string:
+		return f
+	}
+	return nil
+}
+
 // tagSize cuts a hash: 128 bits are enough to find, and to prove nothing.
 const tagSize = 16
 
 // tag hashes one value, nil if it folds to nothing.
-func (c *Collection[T]) tag(ctx context.Context, account int64, b Blind, value string) ([]byte, error) {
+func (c *Collection[T]) tag(ctx context.Context, account int64, b *blind, value string) ([]byte, error) {
 	if b.Fold != nil {
 		value = b.Fold(value)
 	}
 	if value == "" {
 		return nil, nil
 	}
-	k, err := c.db.hasher(ctx, account, "blind/"+c.table.Name+"/"+b.Name)
+	k, err := c.db.hasher(ctx, account, b.label)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,13 @@ package docstore
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
@@ -32,6 +35,11 @@ type Options struct {
 	// Check is asked at Bind for every document type and collection name, and
 	// may refuse it: the contract's completeness check. May be nil.
 	Check func(doc reflect.Type, collection string) error
+	// Log gets what background work did; slog.Default() when nil.
+	Log *slog.Logger
+	// Tracer makes a span of every call of the backend, without values, below spans
+	// that are recorded. No spans when nil.
+	Tracer trace.Tracer
 	// Fill is how many keys are made at once for an account that is new, 64 if 0; it
 	// grows with the account.
 	Fill int
@@ -43,6 +51,8 @@ type Stats struct {
 	Reads, Writes, Commits int64
 	// Opened and Sealed are parts decrypted and encrypted.
 	Opened, Sealed int64
+	// Scrubs are those that ran to their end.
+	Scrubs int64
 }
 
 // DB is a service's store: its documents, the ring of their owners, its claims and numbers.
@@ -52,11 +62,20 @@ type DB struct {
 	keys  Keys
 	now   func() time.Time
 	check func(reflect.Type, string) error
+	log   *slog.Logger
 	first int
 
-	reads, writes, opened, sealed atomic.Int64
+	reads, writes, opened, sealed, scrubs atomic.Int64
 
-	// stop ends background refills, which wg counts.
+	// scrubber is the backend if it can scrub, else nil.
+	scrubber Scrubber
+	// settler is the backend if fences need time to settle, else nil.
+	settler Settler
+	// scrub holds a place while a scrub runs; scrubbing says that they are scheduled.
+	scrub     chan struct{}
+	scrubbing atomic.Bool
+
+	// stop ends background work, which wg counts.
 	stop   context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -80,11 +99,19 @@ func New(ctx context.Context, b Backend, o Options) (*DB, error) {
 	if o.Fill == 0 {
 		o.Fill = firstFill
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	if err := b.Ready(ctx); err != nil {
 		return nil, err
 	}
-	db := &DB{b: b, keys: o.Keys, now: o.Now, check: o.Check, first: o.Fill, pools: map[int64]*pool{},
-		ranges: map[sequence]*leased{}, bound: map[string]bool{}}
+	scrubber, _ := b.(Scrubber)
+	settler, _ := b.(Settler)
+	if o.Tracer != nil {
+		b = &traced{Backend: b, tracer: o.Tracer}
+	}
+	db := &DB{b: b, scrubber: scrubber, settler: settler, keys: o.Keys, now: o.Now, check: o.Check, log: o.Log.With("service", o.Service), first: o.Fill, pools: map[int64]*pool{},
+		ranges: map[sequence]*leased{}, bound: map[string]bool{}, scrub: make(chan struct{}, 1)}
 	db.stop, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }
@@ -102,7 +129,7 @@ func (db *DB) Ready(ctx context.Context) error { return db.b.Ready(ctx) }
 // Stats returns the counts since the start.
 func (db *DB) Stats() Stats {
 	return Stats{Reads: db.reads.Load(), Writes: db.writes.Load(), Commits: db.b.Commits(),
-		Opened: db.opened.Load(), Sealed: db.sealed.Load()}
+		Opened: db.opened.Load(), Sealed: db.sealed.Load(), Scrubs: db.scrubs.Load()}
 }
 
 // Scrubber is a backend that can clear the bytes deletion leaves behind.
@@ -110,16 +137,6 @@ type Scrubber interface {
 	// Scrub zeroes freed bytes in the store's files and empties its journal. It
 	// returns how many pages it looked at and how many it rewrote.
 	Scrub(ctx context.Context) (looked, rewritten int64, err error)
-}
-
-// Scrub clears what deletion leaves behind in the store's files, where the
-// backend can; elsewhere it does nothing. ErrUnavailable when readers did not
-// let go of the journal in time: ask again.
-func (db *DB) Scrub(ctx context.Context) (looked, rewritten int64, err error) {
-	if s, ok := db.b.(Scrubber); ok {
-		return s.Scrub(ctx)
-	}
-	return 0, 0, nil
 }
 
 func (db *DB) stripe(s ring.Subject) *sync.Mutex {

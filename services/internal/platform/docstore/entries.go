@@ -21,8 +21,9 @@ func (db *DB) Entry(ctx context.Context, s ring.Subject) (ring.Entry, error) {
 // the entry of a subject never met, so that what comes later is refused too.
 // ErrStale when the token is lower than one seen before. Once the key is
 // destroyed only the saga that did it may fence on, with Erasing or Erased; others get ErrFenced.
+// It returns when no write can get past the fence any more, also where the fence stood already.
 func (db *DB) Fence(ctx context.Context, s ring.Subject, f ring.Fence) error {
-	return db.change(ctx, s, func(e *Entry) (bool, error) {
+	err := db.change(ctx, s, func(e *Entry) (bool, error) {
 		if f.Token.Compare(e.Highest) < 0 {
 			return false, ErrStale
 		}
@@ -43,6 +44,10 @@ func (db *DB) Fence(ctx context.Context, s ring.Subject, f ring.Fence) error {
 		e.Fences, e.Highest = append(e.Fences, f), f.Token
 		return true, nil
 	})
+	if err != nil {
+		return err
+	}
+	return db.calm(ctx, s)
 }
 
 // Unfence removes a saga's fences, whatever their mode, and remembers the token,

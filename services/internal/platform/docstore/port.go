@@ -61,6 +61,10 @@ type Spec struct {
 	Indexes []Index
 	// Blind are equality indexes over sealed fields.
 	Blind []Blind
+	// Mentions are sealed fields, body fields too, whose text is searched for people's
+	// identifiers when it is written: strings, and lists and maps of what they hold.
+	// See Mentioning and Redact. A collection may gain them, and Blind, while documents are there.
+	Mentions []string
 	// Installation marks a collection whose documents belong to no account (Account 0).
 	Installation bool
 }

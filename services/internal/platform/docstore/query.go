@@ -54,8 +54,9 @@ func (f *Find) order() []string {
 
 // resolve finds the index and the values for it; false when a blind value folds to nothing.
 func (c *Collection[T]) resolve(ctx context.Context, account int64, q *Query, f *Find) (bool, error) {
-	for _, b := range c.blinds {
-		if b.Name != q.Index {
+	for i := range c.blinds {
+		b := &c.blinds[i]
+		if b.Name != q.Index || b.mentions {
 			continue
 		}
 		if len(q.Eq) != 1 || q.From != nil || q.To != nil || q.AllAccounts {
@@ -65,8 +66,8 @@ func (c *Collection[T]) resolve(ctx context.Context, account int64, q *Query, f 
 		if !ok {
 			return false, fmt.Errorf("%w: a blind index takes a string", ErrBadQuery)
 		}
-		tag, err := c.tag(ctx, account, b.Blind, s)
-		f.Blind, f.Tag = b.Name, tag
+		tag, err := c.tag(ctx, account, b, s)
+		f.Blinds, f.Tags = []string{b.Name}, [][]byte{tag}
 		return tag != nil, err
 	}
 	for i := range c.table.Indexes {
@@ -172,7 +173,7 @@ func (c *Collection[T]) comparison(ctx context.Context, account int64, w Cond) (
 	if w.Op != "in" {
 		list = []any{w.Value}
 	}
-	blindAt := slices.IndexFunc(c.blinds, func(b blind) bool { return b.Name == w.Field })
+	blindAt := slices.IndexFunc(c.blinds, func(b blind) bool { return b.Name == w.Field && !b.mentions })
 	t.Blind = blindAt >= 0
 	if t.Blind && c.single != (account == 0) {
 		return nil, fmt.Errorf("%w: a blind index is an account's own", ErrBadQuery)
@@ -190,7 +191,7 @@ func (c *Collection[T]) comparison(ctx context.Context, account int64, w Cond) (
 		if t.Blind {
 			s, _ := x.(string)
 			var tag []byte
-			if tag, err = c.tag(ctx, account, c.blinds[blindAt].Blind, s); err == nil && tag == nil {
+			if tag, err = c.tag(ctx, account, &c.blinds[blindAt], s); err == nil && tag == nil {
 				continue
 			}
 			v = Value{Kind: Bytes, Text: string(tag)}

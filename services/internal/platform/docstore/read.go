@@ -66,12 +66,17 @@ func (c *Collection[T]) Find(ctx context.Context, p ring.Purpose, account int64,
 	if f == nil {
 		return Page[T]{}, nil
 	}
+	return c.page(ctx, p, f)
+}
+
+// page reads one page of a query.
+func (c *Collection[T]) page(ctx context.Context, p ring.Purpose, f *Find) (Page[T], error) {
 	c.db.reads.Add(1)
 	hits, err := c.db.b.Find(ctx, c.table, f)
 	if err != nil {
 		return Page[T]{}, err
 	}
-	items, err := c.decodeAll(p, hits.Rows, q.Bodies)
+	items, err := c.decodeAll(p, hits.Rows, f.Bodies)
 	if err != nil {
 		return Page[T]{}, err
 	}
@@ -103,11 +108,7 @@ func (c *Collection[T]) DeleteWhere(ctx context.Context, p ring.Purpose, account
 	if err != nil || f == nil {
 		return 0, false, err
 	}
-	// Most sweeps find nothing: a look costs no commit.
-	look := *f
-	look.Limit, look.Bodies = 1, false
-	c.db.reads.Add(1)
-	if hits, err := c.db.b.Find(ctx, c.table, &look); err != nil || len(hits.Rows) == 0 {
+	if found, err := c.any(ctx, f); err != nil || !found {
 		return 0, false, err
 	}
 	c.db.writes.Add(1)

@@ -27,7 +27,7 @@ func (c *Collection[T]) Insert(ctx context.Context, p ring.Purpose, doc *T) erro
 		return err
 	}
 	row.Rev = 1
-	if row.Tags, err = c.tags(ctx, v, m.Account); err != nil {
+	if row.Tags, err = c.tags(ctx, v, m.Account, true, true); err != nil {
 		return err
 	}
 	w := &Write{Row: row, SetSealed: true, SetBody: true, Guard: Guard{Forbidden: forbidden}}
@@ -116,10 +116,14 @@ func (c *Collection[T]) Update(ctx context.Context, p ring.Purpose, doc *T) erro
 	if plain, err = c.plan.compare(w, st, plain); err != nil {
 		return err
 	}
-	if plain, err = c.complete(ctx, p, w, st, plain); err != nil {
+	full, err := c.complete(ctx, p, w, st, plain)
+	if err != nil {
 		return err
 	}
-	if err := c.update(ctx, v, w, plain); err != nil {
+	// a body that was fetched is not in v, and has not changed: its tags stay
+	mine := w.SetBody && (plain.body != nil || full.body == nil)
+	plain = full
+	if err := c.update(ctx, v, w, plain, mine); err != nil {
 		return err
 	}
 	m.Rev++
@@ -181,17 +185,15 @@ func (c *Collection[T]) complete(ctx context.Context, p ring.Purpose, w *Write, 
 	return plain, nil
 }
 
-// update writes w with a key only if a part is set.
-func (c *Collection[T]) update(ctx context.Context, v reflect.Value, w *Write, plain parts) error {
+// update writes w with a key only if a part is set; ownBody says that v has the body that is written.
+func (c *Collection[T]) update(ctx context.Context, v reflect.Value, w *Write, plain parts, ownBody bool) error {
 	if !w.SetSealed && !w.SetBody {
 		c.db.writes.Add(1)
 		return c.db.b.Update(ctx, c.table, w)
 	}
 	var err error
-	if w.SetSealed {
-		if w.Tags, err = c.tags(ctx, v, w.Account); err != nil {
-			return err
-		}
+	if w.Tags, err = c.tags(ctx, v, w.Account, w.SetSealed, ownBody); err != nil {
+		return err
 	}
 	return c.sealAndWrite(ctx, w, plain, func() error { return c.db.b.Update(ctx, c.table, w) })
 }

@@ -23,7 +23,11 @@ const (
 // Max is the largest id New can return; it is below 2^53, so a JSON number holds it exactly.
 const Max = 1<<(millisecondBits+randomBits) - 1
 
-// New returns a positive id: 40 bits of milliseconds since Epoch and 13 random
+// FormerAgent is the id under which every account keeps the contributions of
+// agents it has erased: one for all, so that two of them cannot be linked.
+const FormerAgent int64 = 1
+
+// New returns an id above FormerAgent: 40 bits of milliseconds since Epoch and 13 random
 // bits. Two calls in one millisecond may return the same number; the caller
 // draws again when the store refuses it. A clock before Epoch counts as Epoch.
 func New(clock func() time.Time) int64 {
@@ -31,7 +35,7 @@ func New(clock func() time.Time) int64 {
 	var b [2]byte
 	fill(b[:])
 	id := ms<<randomBits | int64(binary.BigEndian.Uint16(b[:])&(1<<randomBits-1))
-	return max(id, 1)
+	return max(id, FormerAgent+1)
 }
 
 // Time returns the moment an id of New was made, exact to the millisecond.

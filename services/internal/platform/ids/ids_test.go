@@ -12,7 +12,7 @@ func TestNewFitsJSONNumbersAndKeepsItsTime(t *testing.T) {
 		ms := rapid.Int64Range(0, 1<<40-1).Draw(t, "ms")
 		at := Epoch.Add(time.Duration(ms) * time.Millisecond)
 		id := New(func() time.Time { return at })
-		if id < 1 || id > Max || id >= 1<<53 {
+		if id <= FormerAgent || id > Max || id >= 1<<53 {
 			t.Fatalf("id %d out of range", id)
 		}
 		if got := Time(id); !got.Equal(at) {

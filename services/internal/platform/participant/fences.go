@@ -96,7 +96,8 @@ func (s *Server) Destroy(ctx context.Context, in *participantv1.DestroyRequest) 
 	return &participantv1.DestroyResponse{}, nil
 }
 
-// CountHoldings recounts by each resource's own query.
+// CountHoldings recounts by each resource's own query. Links are counted where a
+// resource has them, mentions where identifiers are given as well.
 func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldingsRequest) (*participantv1.CountHoldingsResponse, error) {
 	who, err := subject(ctx, in.GetSubject())
 	if err != nil {
@@ -104,12 +105,11 @@ func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldi
 	}
 	out := &participantv1.CountHoldingsResponse{}
 	for _, r := range s.resources {
-		n, err := r.Count(ctx, who)
+		n, err := count(ctx, r, who, in.GetIdentifiers())
 		if err != nil {
 			return nil, resourceFault(err)
 		}
-		name := r.name()
-		out.Counts = append(out.Counts, &participantv1.Count{Resource: &name, Category: r.Category.Enum(), Owned: &n})
+		out.Counts = append(out.Counts, n)
 	}
 	entry, err := s.entry(ctx, who)
 	if err != nil {
@@ -125,10 +125,38 @@ func (s *Server) CountHoldings(ctx context.Context, in *participantv1.CountHoldi
 	return out, nil
 }
 
+// count is what a resource holds of a person. What cannot be there is absent, not zero.
+func count(ctx context.Context, r Resource, who ring.Subject, given *participantv1.Identifiers) (*participantv1.Count, error) {
+	owned, err := r.Count(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	name := r.name()
+	out := &participantv1.Count{Resource: &name, Category: r.Category.Enum(), Owned: &owned}
+	if r.Links != nil {
+		n, err := r.Links.Count(ctx, who)
+		if err != nil {
+			return nil, err
+		}
+		out.Linked = &n
+	}
+	if r.Mentions != nil && given != nil {
+		n, err := r.Mentions.Count(ctx, who, identifiers(given))
+		if err != nil {
+			return nil, err
+		}
+		out.Mentioned = &n
+	}
+	return out, nil
+}
+
 // entry reads a person's ring entry; the zero entry is that of somebody never met.
 func (s *Server) entry(ctx context.Context, who ring.Subject) (ring.Entry, error) {
 	entry, err := s.db.Entry(ctx, who)
-	if err != nil && !errors.Is(err, docstore.ErrNotFound) {
+	if errors.Is(err, docstore.ErrNotFound) {
+		return ring.Entry{}, nil
+	}
+	if err != nil {
 		return ring.Entry{}, storeFault(err)
 	}
 	return entry, nil

@@ -7,13 +7,17 @@ package participant
 import (
 	"context"
 	"io"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/ids"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
@@ -31,9 +35,59 @@ type Resource struct {
 	Count func(ctx context.Context, s ring.Subject) (int64, error)
 	// Sweep deletes up to limit records of a person whose key is gone, and says whether more are left.
 	Sweep func(ctx context.Context, s ring.Subject, limit int) (n int, more bool, err error)
+	// Blank takes the person out of up to limit records that must stay, such as a
+	// topic under which others wrote, so that Sweep then leaves them; nil when there are none.
+	Blank func(ctx context.Context, s ring.Subject, limit int) (n int, more bool, err error)
 	// Export emits the person's records behind the cursor `after`, in an order
 	// of its own that later writes do not change; each record with the cursor behind it.
 	Export func(ctx context.Context, s ring.Subject, after string, emit Emit) error
+	// Links are the records of others that name somebody who took part; nil when none can.
+	Links *Links
+	// Mentions are the records of others that hold somebody's identifiers in their text; nil when none can.
+	Mentions *Mentions
+	// Items is how records go one by one; nil when they only go with their person.
+	Items *Items
+}
+
+// FormerAgent is the id that links to an erased agent get.
+const FormerAgent = ids.FormerAgent
+
+// Links finds and empties links to people who are not the owner.
+type Links struct {
+	// Count counts the records of others that name the person, by a query of its own.
+	Count func(ctx context.Context, s ring.Subject) (int64, error)
+	// Relink puts `to` in place of the person in up to limit records of others,
+	// whoever owns them and whatever fences they carry, and says whether more are
+	// left. 0 empties the link.
+	Relink func(ctx context.Context, s ring.Subject, to int64, limit int) (n int, more bool, err error)
+}
+
+// Mentions finds and removes what a person is recognised by in other people's words.
+type Mentions struct {
+	// Count counts the records that the person does not own and that hold one of the identifiers.
+	Count func(ctx context.Context, s ring.Subject, ids mention.Identifiers) (int64, error)
+	// Redact rewrites up to limit of them and says whether more are left.
+	Redact func(ctx context.Context, s ring.Subject, ids mention.Identifiers, limit int) (n int, more bool, err error)
+}
+
+// Items finds and erases what hangs on one record.
+type Items struct {
+	// On are the names of the resources whose records these hang on, the
+	// resource's own for the record itself; "tickets" for a reply.
+	On []string
+	// Count counts the person's records that hang on the item or are it, by a query of its own.
+	Count func(ctx context.Context, s ring.Subject, item Item) (int64, error)
+	// Erase deletes up to limit of them and says whether more are left. When it
+	// has answered that none are, writes to the item are refused.
+	Erase func(ctx context.Context, s ring.Subject, item Item, limit int) (n int, more bool, err error)
+}
+
+// Item names one record.
+type Item struct {
+	// Resource is the plural name of a resource, perhaps another service's.
+	Resource string
+	// ID is the record's id there.
+	ID int64
 }
 
 // Emit hands on one record with its files; the cursor continues behind both.
@@ -83,7 +137,7 @@ func (s *Server) DescribeHoldings(context.Context, *participantv1.DescribeHoldin
 	out := &participantv1.DescribeHoldingsResponse{}
 	for _, r := range s.resources {
 		o := optionOf(r.Message)
-		for _, row := range categoriesOf(r.Message.ProtoReflect().Descriptor()) {
+		for _, row := range r.categories() {
 			out.Holdings = append(out.Holdings, &participantv1.Holding{
 				Resource: o.Name,
 				Category: row.category.Enum(),
@@ -101,23 +155,46 @@ type categoryRow struct {
 	onErase  optionsv1.EraseAction
 }
 
-// categoriesOf lists each category of a message once, in the order of its fields.
+// categories are those of the message, and that under which the record itself
+// is counted where no field has it: a key's record shows nothing of the key.
+func (r Resource) categories() []categoryRow {
+	rows := categoriesOf(r.Message.ProtoReflect().Descriptor())
+	own := categoryRow{r.Category, optionsv1.EraseAction_ERASE_ACTION_DELETE_RECORD}
+	if slices.ContainsFunc(rows, func(row categoryRow) bool { return row.category == r.Category }) {
+		return rows
+	}
+	return append(rows, own)
+}
+
+// categoriesOf lists each category of a message once, in the order of its
+// fields, those of messages in it included unless they are resources themselves.
 func categoriesOf(d protoreflect.MessageDescriptor) []categoryRow {
 	var rows []categoryRow
 	seen := map[optionsv1.Category]bool{}
-	for i := range d.Fields().Len() {
-		p, _ := proto.GetExtension(d.Fields().Get(i).Options(), optionsv1.E_Personal).(*optionsv1.Personal)
-		if p == nil {
-			continue
-		}
-		c := p.GetCategory()
-		if p.GetRole() != optionsv1.Role_ROLE_UNSPECIFIED {
-			c = optionsv1.Category_CATEGORY_LINKS
-		}
-		if !seen[c] {
-			seen[c] = true
-			rows = append(rows, categoryRow{c, p.GetOnErase()})
+	visited := map[protoreflect.FullName]bool{}
+	var walk func(protoreflect.MessageDescriptor)
+	walk = func(d protoreflect.MessageDescriptor) {
+		visited[d.FullName()] = true
+		for i := range d.Fields().Len() {
+			fd := d.Fields().Get(i)
+			if c, p := categoryOf(fd); p != nil && !seen[c] {
+				seen[c] = true
+				rows = append(rows, categoryRow{c, p.GetOnErase()})
+			}
+			if inner := fd.Message(); inner != nil && !visited[inner.FullName()] && contract.Resource(inner) == nil {
+				walk(inner)
+			}
 		}
 	}
+	walk(d)
 	return rows
+}
+
+// categoryOf returns the category of a field and what it says; nil when it is not personal.
+func categoryOf(fd protoreflect.FieldDescriptor) (optionsv1.Category, *optionsv1.Personal) {
+	p := contract.Personal(fd)
+	if p.GetRole() != optionsv1.Role_ROLE_UNSPECIFIED {
+		return optionsv1.Category_CATEGORY_LINKS, p
+	}
+	return p.GetCategory(), p
 }

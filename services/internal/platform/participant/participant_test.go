@@ -24,10 +24,10 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"github.com/lethe-desk/lethe/services/internal/platform/server"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 )
 
 type record struct {
@@ -56,10 +56,15 @@ type kit struct {
 
 func open(t *testing.T) *kit {
 	t.Helper()
+	return openWith(t, func(k *kit) []participant.Resource { return []participant.Resource{k.resource(), nothing()} })
+}
+
+func openWith(t *testing.T, resources func(*kit) []participant.Resource) *kit {
+	t.Helper()
 	dir := t.TempDir()
 	master, err := keyring.OpenMaster(filepath.Join(dir, "master.key"))
 	check(t, err)
-	s, err := local.Open(t.Context(), dir, "tickets", master, time.Now)
+	s, err := storage.Open(t.Context(), "tickets", storage.Config{Dir: dir, Master: master})
 	check(t, err)
 	k := &kit{t: t, db: s.DB}
 	k.records, err = docstore.Bind[record](t.Context(), s.DB, docstore.Spec{Name: "records"})
@@ -72,7 +77,7 @@ func open(t *testing.T) *kit {
 		Verifier: authn.NewVerifier(time.Now, signer.Public()), Logger: slog.New(slog.DiscardHandler),
 	})
 	check(t, err)
-	participantv1.RegisterPersonalDataServiceServer(srv, participant.New(s.DB, "tickets", []participant.Resource{k.resource(), nothing()}))
+	participantv1.RegisterPersonalDataServiceServer(srv, participant.New(s.DB, "tickets", resources(k)))
 	addr, err := srv.Start("127.0.0.1:0")
 	check(t, err)
 	conn, err := dial.New(addr.String(), dial.Options{Source: authn.NewServiceSource(signer, "privacy")})

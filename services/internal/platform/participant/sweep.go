@@ -2,35 +2,27 @@ package participant
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"strconv"
-	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
-	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
-// chunk is the size of a piece of a file on the wire.
-const chunk = 64 << 10
-
-// recheck is after how many bytes of a file the ring is asked whether the export may go on.
-const recheck = 1 << 20
-
-// Sweep deletes what the destroyed key has made unreadable, page by page, and
-// answers one outcome per resource. It is refused while the key still exists,
-// and under a token lower than one seen.
+// Sweep deletes what the destroyed key has made unreadable, page by page, takes
+// the person out of the links of other people's records, and answers an outcome
+// per resource, one more where records were blanked and one where it has links. It is refused while the key still
+// exists, and under a token lower than one seen.
 func (s *Server) Sweep(in *participantv1.SweepRequest, stream grpc.ServerStreamingServer[participantv1.SweepResponse]) error {
 	ctx := stream.Context()
 	who, tok, err := asked(ctx, in)
+	if err != nil {
+		return err
+	}
+	to, err := s.heir(in.GetKind())
 	if err != nil {
 		return err
 	}
@@ -46,177 +38,47 @@ func (s *Server) Sweep(in *participantv1.SweepRequest, stream grpc.ServerStreami
 	if err := s.db.Destroy(ctx, who, in.GetSaga(), tok); err != nil {
 		return storeFault(err)
 	}
-	last := &participantv1.SweepResponse{}
-	var done int64
+	w := &work{send: func(done int64, outcomes []*participantv1.Outcome) error {
+		return stream.Send(&participantv1.SweepResponse{Done: &done, Outcomes: outcomes})
+	}}
 	for _, r := range s.resources {
-		n, err := sweepOne(ctx, r, who, func(n int) error {
-			done += int64(n)
-			return stream.Send(&participantv1.SweepResponse{Done: proto.Int64(done)})
-		})
-		if err != nil {
-			return err
-		}
-		last.Outcomes = append(last.Outcomes, outcome(r, n))
-	}
-	last.Done = proto.Int64(done)
-	return stream.Send(last)
-}
-
-func sweepOne(ctx context.Context, r Resource, who ring.Subject, progress func(n int) error) (int64, error) {
-	var total int64
-	for {
-		n, more, err := r.Sweep(ctx, who, sweepPage)
-		if err != nil {
-			return total, resourceFault(err)
-		}
-		total += int64(n)
-		if n > 0 {
-			if err := progress(n); err != nil {
-				return total, err
-			}
-		}
-		if !more {
-			return total, nil
-		}
-	}
-}
-
-func outcome(r Resource, n int64) *participantv1.Outcome {
-	kind := participantv1.OutcomeKind_OUTCOME_KIND_ERASED
-	if n == 0 {
-		kind = participantv1.OutcomeKind_OUTCOME_KIND_NONE_FOUND
-	}
-	return &participantv1.Outcome{Resource: proto.String(r.name()), Category: r.Category.Enum(), Kind: kind.Enum(), Count: proto.Int64(n)}
-}
-
-// Export streams the person's records, resource by resource. A cursor is
-// "<number of the resource>:<the resource's own cursor>". It is refused as
-// FENCED while an erasure withholds the person's data, also when the fence comes
-// during the stream: an export is never short in silence.
-func (s *Server) Export(in *participantv1.ExportRequest, stream grpc.ServerStreamingServer[participantv1.ExportResponse]) error {
-	ctx := stream.Context()
-	who, err := subject(ctx, in.GetSubject())
-	if err != nil {
-		return err
-	}
-	if in.GetScope() != participantv1.ExportScope_EXPORT_SCOPE_ACCESS {
-		return fault.InvalidValue("scope", "access is the one scope there is")
-	}
-	from, after, err := s.position(in.GetCursor())
-	if err != nil {
-		return err
-	}
-	before, err := s.exportable(ctx, who)
-	if err != nil {
-		return err
-	}
-	for i := from; i < len(s.resources); i++ {
-		e := exporter{
-			ctx: ctx, stream: stream, number: i, name: s.resources[i].name(),
-			check: func() error { return s.unmoved(ctx, who, before) },
-		}
-		if err := s.resources[i].Export(ctx, who, after, e.emit); err != nil {
-			return resourceFault(err)
-		}
-		after = ""
-	}
-	// Records of a fenced owner are skipped in silence, so the end has to ask.
-	return s.unmoved(ctx, who, before)
-}
-
-// exportable reads the entry of a person whose data may be handed out, else it is FENCED.
-func (s *Server) exportable(ctx context.Context, who ring.Subject) (ring.Entry, error) {
-	entry, err := s.entry(ctx, who)
-	if err == nil && !ring.Allow(entry.Modes(), ring.Export) {
-		err = storeFault(docstore.ErrFenced)
-	}
-	return entry, err
-}
-
-// unmoved makes sure that no fence has withheld anything since the entry was
-// read. One that came and went shows in the token: then what was sent may have
-// gaps and is to be asked for again.
-func (s *Server) unmoved(ctx context.Context, who ring.Subject, before ring.Entry) error {
-	now, err := s.exportable(ctx, who)
-	if err == nil && now.Highest != before.Highest {
-		err = fault.Unavailable(errMoved)
-	}
-	return err
-}
-
-// errMoved means that fences were set or removed during an export.
-var errMoved = errors.New("fences moved during the export")
-
-func (s *Server) position(cursor string) (int, string, error) {
-	if cursor == "" {
-		return 0, "", nil
-	}
-	number, after, found := strings.Cut(cursor, ":")
-	i, err := strconv.Atoi(number)
-	if !found || err != nil || i < 0 || i >= len(s.resources) {
-		return 0, "", fault.InvalidValue("cursor", "not a cursor of this participant")
-	}
-	return i, after, nil
-}
-
-type exporter struct {
-	ctx    context.Context
-	stream grpc.ServerStreamingServer[participantv1.ExportResponse]
-	number int
-	name   string
-	// check asks the ring whether the stream may go on.
-	check func() error
-}
-
-// emit sends a record's files before the record: the cursor moves with the
-// record, so a broken stream repeats both or neither.
-func (e exporter) emit(cursor string, record proto.Message, files ...File) error {
-	for _, f := range files {
-		if err := e.file(f); err != nil {
+		if err := sweepOne(ctx, w, r, who, to); err != nil {
 			return err
 		}
 	}
-	packed, err := anypb.New(record)
-	if err != nil {
-		return fmt.Errorf("pack a record of %s: %w", e.name, err)
+	return w.end()
+}
+
+// sweepOne blanks what must stay, deletes the rest, then empties links to the person.
+func sweepOne(ctx context.Context, w *work, r Resource, who ring.Subject, to int64) error {
+	if r.Blank != nil {
+		err := w.pages(r, r.Category, anonymised, func(limit int) (int, bool, error) { return r.Blank(ctx, who, limit) })
+		if err != nil {
+			return err
+		}
 	}
-	return e.stream.Send(&participantv1.ExportResponse{
-		Cursor: proto.String(fmt.Sprintf("%d:%s", e.number, cursor)),
-		Part:   &participantv1.ExportResponse_Record{Record: packed},
+	err := w.pages(r, r.Category, erased, func(limit int) (int, bool, error) { return r.Sweep(ctx, who, limit) })
+	if err != nil || r.Links == nil {
+		return err
+	}
+	return w.pages(r, optionsv1.Category_CATEGORY_LINKS, anonymised, func(limit int) (int, bool, error) {
+		return r.Links.Relink(ctx, who, to, limit)
 	})
 }
 
-func (e exporter) file(f File) error {
-	err := e.stream.Send(&participantv1.ExportResponse{Part: &participantv1.ExportResponse_File{File: &participantv1.ExportFile{
-		Name: &f.Name, ContentType: &f.ContentType, Size: &f.Size, Resource: &e.name, RecordId: &f.RecordID, Id: &f.ID,
-	}}})
-	if err != nil {
-		return err
+// heir is who gets the links to a person of that kind: nobody, or the account's
+// former agent. What the person was has to be said where there are links.
+func (s *Server) heir(kind participantv1.SubjectKind) (int64, error) {
+	switch kind {
+	case participantv1.SubjectKind_SUBJECT_KIND_AGENT:
+		return FormerAgent, nil
+	case participantv1.SubjectKind_SUBJECT_KIND_CONTACT:
+		return 0, nil
 	}
-	r, err := f.Open(e.ctx)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	buf := make([]byte, chunk)
-	for sent := 0; ; {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if err := e.stream.Send(&participantv1.ExportResponse{Part: &participantv1.ExportResponse_Data{Data: append([]byte(nil), buf[:n]...)}}); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if sent += n; sent >= recheck {
-			sent = 0
-			if err := e.check(); err != nil {
-				return err
-			}
+	for _, r := range s.resources {
+		if r.Links != nil {
+			return 0, fault.InvalidValue("kind", "contact or agent")
 		}
 	}
+	return 0, nil
 }

@@ -80,6 +80,8 @@ const (
 	Restore
 	// Sweep deletes or recounts on behalf of the saga that erases.
 	Sweep
+	// Rebuild makes derived indexes anew; nobody sees what it opens.
+	Rebuild
 )
 
 // forbidden names, per purpose, the modes that withhold the key.
@@ -95,6 +97,7 @@ var forbidden = map[Purpose]Mode{
 	Reseal:      Erased,
 	Restore:     Erasing | Erased,
 	Sweep:       0,
+	Rebuild:     Erased,
 }
 
 // Forbidden returns the modes that withhold the key for a purpose; an unknown
@@ -112,7 +115,7 @@ func Allow(modes Mode, p Purpose) bool {
 
 // Purposes returns all purposes, for tables over them.
 func Purposes() []Purpose {
-	return []Purpose{Read, DeletedView, Write, FileSpam, Export, Rectify, Redact, Reseal, Restore, Sweep}
+	return []Purpose{Read, DeletedView, Write, FileSpam, Export, Rectify, Redact, Reseal, Restore, Sweep, Rebuild}
 }
 
 // Token orders what sagas do to one subject: a participant remembers the

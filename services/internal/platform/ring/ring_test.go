@@ -26,6 +26,7 @@ var table = []struct {
 	{ring.Reseal, "reseal", "---x"},
 	{ring.Restore, "restore", "--xx"},
 	{ring.Sweep, "sweep", "----"},
+	{ring.Rebuild, "rebuild", "---x"},
 }
 
 var modes = []ring.Mode{ring.Hidden, ring.Restricted, ring.Erasing, ring.Erased}
@@ -51,7 +52,7 @@ func TestModeByPurpose(t *testing.T) {
 }
 
 func TestUnknownPurposeIsRefused(t *testing.T) {
-	for _, p := range []ring.Purpose{0, ring.Sweep + 1, 255} {
+	for _, p := range []ring.Purpose{0, ring.Rebuild + 1, 255} {
 		if _, known := ring.Forbidden(p); known || ring.Allow(0, p) {
 			t.Errorf("purpose %d is allowed", p)
 		}

@@ -142,6 +142,11 @@ type fixture struct {
 
 func newFixture(t *testing.T, change func(*Options)) *fixture {
 	t.Helper()
+	return newFixtureAt(t, "127.0.0.1:0", change)
+}
+
+func newFixtureAt(t *testing.T, address string, change func(*Options)) *fixture {
+	t.Helper()
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +165,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		t.Fatal(err)
 	}
 	f.s.RegisterService(desc(probeName), f.p)
-	addr, err := f.s.Start("127.0.0.1:0")
+	addr, err := f.s.Start(address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,17 @@ import (
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
+	"github.com/lethe-desk/lethe/services/internal/platform/mtls"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -60,6 +64,10 @@ type Options struct {
 	MaxTime time.Duration
 	// Validate checks every message that arrives, after the permission; nil for none.
 	Validate func(ctx context.Context, message any) error
+	// Credentials secure the listener; nil is plain TCP, which only loopback addresses take.
+	Credentials credentials.TransportCredentials
+	// InsecurePlaintext lets every address take plain TCP.
+	InsecurePlaintext bool
 	// Clock is for the log's durations; nil is time.Now.
 	Clock func() time.Time
 }
@@ -99,8 +107,14 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make counter: %w", err)
 	}
-	stats := otelgrpc.NewServerHandler(otelOptions(o)...)
+	secured := o.Credentials
+	if secured == nil {
+		secured = insecure.NewCredentials()
+	}
+	// In the all-in-one form all services are one program: the span says which of them answered.
+	stats := otelgrpc.NewServerHandler(append(otelOptions(o), otelgrpc.WithSpanAttributes(attribute.String(obs.KeyService, o.Name)))...)
 	s.grpc = grpc.NewServer(
+		grpc.Creds(secured),
 		grpc.StatsHandler(stats),
 		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
@@ -206,11 +220,17 @@ func (s *Server) Verify() error {
 	return errors.Join(problems...)
 }
 
-// Start listens on a TCP address (":0" picks a port), serves in the background
-// and returns the address. It refuses services that Verify finds fault with.
+// Start listens on a TCP address ("127.0.0.1:0" picks a port), serves in the
+// background and returns the address. It refuses services that Verify finds
+// fault with, and an address that other machines reach in the clear.
 func (s *Server) Start(address string) (net.Addr, error) {
 	if err := s.Verify(); err != nil {
 		return nil, err
+	}
+	if s.o.Credentials == nil && !s.o.InsecurePlaintext {
+		if err := mtls.CheckListen(address); err != nil {
+			return nil, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

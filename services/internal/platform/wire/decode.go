@@ -2,6 +2,7 @@ package wire
 
 import (
 	"regexp"
+	"strings"
 
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
@@ -109,7 +110,7 @@ func (d *decoder) field(m protoreflect.Message, f *field, n node, path string) {
 	case n.kind == isNull:
 		m.Clear(f.fd)
 	case f.fd.IsMap():
-		d.refuse(path, faultv1.Reason_REASON_INVALID_FIELD, msgUnknown)
+		d.entries(m, f, n, path)
 	case f.fd.IsList():
 		if n.kind != isArray {
 			d.mismatch(path, "Array")
@@ -128,9 +129,52 @@ func (d *decoder) field(m protoreflect.Message, f *field, n node, path string) {
 	}
 }
 
+// entries reads a map of texts to scalars; its keys look like names of fields.
+func (d *decoder) entries(m protoreflect.Message, f *field, n node, path string) {
+	switch {
+	case f.fd.MapKey().Kind() != protoreflect.StringKind || f.fd.MapValue().Message() != nil:
+		d.refuse(path, faultv1.Reason_REASON_INVALID_FIELD, msgUnknown)
+		return
+	case n.kind != isObject:
+		d.mismatch(path, "key/value pair")
+		return
+	}
+	entries := m.Mutable(f.fd).Map()
+	d.once(n, path+".", func(mem member) {
+		if !fieldName.MatchString(mem.name) {
+			d.refuse(echo(path+".", mem.name), faultv1.Reason_REASON_INVALID_FIELD, msgUnknown)
+			return
+		}
+		v, want := scalar(f.fd.MapValue(), mem.value)
+		if want != "" {
+			d.mismatch(path+"."+mem.name, want)
+			return
+		}
+		entries.Set(protoreflect.ValueOfString(mem.name).MapKey(), v)
+	})
+}
+
+// joined makes one text of a list of texts; anything else stays what it is.
+func joined(n node) node {
+	if n.kind != isArray {
+		return n
+	}
+	texts := make([]string, 0, len(n.items))
+	for _, item := range n.items {
+		if item.kind != isString {
+			return n
+		}
+		texts = append(texts, item.text)
+	}
+	return node{kind: isString, text: strings.Join(texts, ",")}
+}
+
 // value reads one value; a list's elements are read by it too.
 func (d *decoder) value(empty func() protoreflect.Value, f *field, n node, path string) (protoreflect.Value, bool) {
 	if f.fd.Kind() != protoreflect.MessageKind {
+		if f.joined {
+			n = joined(n)
+		}
 		v, want := scalar(f.fd, n)
 		if want != "" {
 			d.mismatch(path, want)

@@ -40,6 +40,8 @@ type field struct {
 	nullWhenEmpty bool
 	// url says that the value may need the base URL in front.
 	url bool
+	// joined says that a list of texts is taken for the text.
+	joined bool
 	// alternative says that the field is one of a oneof; only the set one is written.
 	alternative bool
 	// kind of the type when it is a message.
@@ -72,7 +74,7 @@ func compile(md protoreflect.MessageDescriptor) *plan {
 			f.special = specialOf(fd.Message())
 		}
 		if j, ok := proto.GetExtension(fd.Options(), optionsv1.E_Json).(*optionsv1.Json); ok {
-			f.omitUnset, f.nullWhenEmpty = j.GetOmitUnset(), j.GetNullWhenEmpty()
+			f.omitUnset, f.nullWhenEmpty, f.joined = j.GetOmitUnset(), j.GetNullWhenEmpty(), j.GetJoined()
 		}
 		p.fields = append(p.fields, f)
 		p.byName[f.name] = f

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -11,9 +12,11 @@ import (
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
+	forumsv1 "github.com/lethe-desk/lethe/gen/go/lethe/forums/v1"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	privacyv1 "github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1"
+	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	ticketsv1 "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"google.golang.org/protobuf/proto"
@@ -144,6 +147,36 @@ func TestUnmarshalPathsAndValues(t *testing.T) {
 	}
 	if paths, err = Unmarshal([]byte(`{"custom_fields":{}}`), &contactsv1.ContactInput{}); err != nil || len(paths) != 0 {
 		t.Errorf("%v %v", paths, err)
+	}
+}
+
+func TestUnmarshalMapsAndJoinedTexts(t *testing.T) {
+	m := &ratingsv1.SatisfactionRatingInput{}
+	paths, err := Unmarshal([]byte(`{"ratings":{"default_question":103,"question_2":-102}}`), m)
+	if err != nil || !reflect.DeepEqual(paths, []string{"ratings"}) || !reflect.DeepEqual(m.GetRatings(), map[string]int32{"default_question": 103, "question_2": -102}) {
+		t.Errorf("%v %v %v", paths, m, err)
+	}
+	if got := str(t, m, Options{}); !strings.Contains(got, `"ratings":{"default_question":103,"question_2":-102}`) {
+		t.Error(got)
+	}
+	_, err = Unmarshal([]byte(`{"ratings":{"a":"x","a":1,"b c":2,"d":1.5,"e":{}}}`), &ratingsv1.SatisfactionRatingInput{})
+	var f *fault.Error
+	if !errors.As(err, &f) || len(f.Violations) != 5 {
+		t.Errorf("%v", err)
+	}
+	if _, err = Unmarshal([]byte(`{"ratings":[1]}`), &ratingsv1.SatisfactionRatingInput{}); err == nil {
+		t.Error("a list is taken for a map")
+	}
+	for in, want := range map[string]string{`["a","b"]`: "a,b", `"a,b"`: "a,b", `[]`: ""} {
+		seo := &forumsv1.SeoData{}
+		if _, err := Unmarshal([]byte(`{"meta_keywords":`+in+`}`), seo); err != nil || seo.GetMetaKeywords() != want {
+			t.Errorf("%s: %q %v", in, seo.GetMetaKeywords(), err)
+		}
+	}
+	for _, bad := range []string{`{"meta_keywords":[1]}`, `{"meta_title":["a"]}`} {
+		if _, err := Unmarshal([]byte(bad), &forumsv1.SeoData{}); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
 	}
 }
 

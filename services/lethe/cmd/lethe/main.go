@@ -25,9 +25,9 @@ func main() {
 
 func up(ctx context.Context, u cli.Up, ready func(cli.Ready)) error {
 	c := suite.Config{
-		Dir: u.Data, HTTPAddr: u.HTTP, GRPCPortBase: u.GRPCPortBase, AdminKey: u.AdminKey, AdminKeyFile: u.AdminKeyFile,
-		MasterKey: u.MasterKey, TraceFile: u.TraceFile, OTLPEndpoint: u.OTLPEndpoint, LogFile: u.LogFile,
-		Reflection: u.Reflection, RateLimit: u.RateLimit, Version: version,
+		Dir: u.Data, Storage: u.Storage, Network: u.Network, HTTPAddr: u.HTTP, GRPCPortBase: u.GRPCPortBase,
+		AdminKey: u.AdminKey.Reveal(), AdminKeyFile: u.AdminKeyFile, MasterKey: u.MasterKey, TraceFile: u.TraceFile, OTLPEndpoint: u.OTLPEndpoint,
+		LogFile: u.LogFile, LogLevel: u.LogLevel, Reflection: u.Reflection, RateLimit: u.RateLimit, FourEyes: u.FourEyes, Version: version,
 	}
 	return suite.Run(ctx, c, func(a suite.Addresses) {
 		ready(cli.Ready{HTTP: a.HTTP, GRPC: a.GRPC, AdminKeyFile: a.AdminKeyFile})

@@ -59,15 +59,18 @@ type CLI struct {
 	KeyFile string `help:"File with the API key, such as DIR.admin-key of lethe up." placeholder:"FILE" type:"path"`
 	JSON    bool   `help:"Print results as JSON on standard output, progress as JSON lines on standard error." env:"-"`
 
-	Up     Up     `cmd:"" help:"Run all services in one process."`
-	Import Import `cmd:"" help:"Load data from files."`
-	Seed   Seed   `cmd:"" help:"Make a plausible, invented desk; the same for the same seed."`
-	Export Export `cmd:"" help:"Export all that is held about a person."`
-	Erase  Erase  `cmd:"" help:"Erase a person everywhere, for good."`
-	Saga   Saga   `cmd:"" help:"Look at and drive the runs that carry requests out."`
-	Scan   Scan   `cmd:"" help:"Search raw files for strings in all common encodings."`
-	Keys   Keys   `cmd:"" help:"Look after the keys of a data folder."`
-	Demo   Demo   `cmd:"" help:"Show on a small invented desk how a person is exported, hidden, restored and erased."`
+	Up      Up      `cmd:"" help:"Run all services in one process."`
+	Import  Import  `cmd:"" help:"Load data from files."`
+	Seed    Seed    `cmd:"" help:"Make a plausible, invented desk; the same for the same seed."`
+	Export  Export  `cmd:"" help:"Export all that is held about a person."`
+	Erase   Erase   `cmd:"" help:"Erase a person, or one ticket, everywhere and for good."`
+	Request Request `cmd:"" help:"Write down, decide and look at what people ask for."`
+	Saga    Saga    `cmd:"" help:"Look at and drive the runs that carry requests out."`
+	Account Account `cmd:"" help:"Make further accounts."`
+	Datamap DataMap `cmd:"" help:"Print what is held of people where, why, and what an erasure does to it."`
+	Scan    Scan    `cmd:"" help:"Search raw files for strings in all common encodings."`
+	Keys    Keys    `cmd:"" help:"Look after the keys of a data folder."`
+	Demo    Demo    `cmd:"" help:"Show on a small invented desk how a person is exported, hidden, restored and erased."`
 }
 
 // Env is what the commands use of the world around them.

@@ -13,28 +13,64 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/restclient"
 )
 
-// eraseKind is the kind of an erasure's saga.
-const eraseKind = "erase_contact"
+// isErasure reports whether a kind of saga is that of an erasure.
+func isErasure(kind string) bool { return strings.HasPrefix(kind, "erase_") }
 
 // Who names a person.
 type Who struct {
-	Email   string `help:"The person's e-mail address." placeholder:"ADDRESS" env:"-"`
-	Contact int64  `help:"The person's id." placeholder:"ID" env:"-"`
+	Email   string `help:"The contact's e-mail address." placeholder:"ADDRESS" env:"-"`
+	Contact int64  `help:"The contact's id." placeholder:"ID" env:"-"`
+	Agent   int64  `help:"The agent's id." placeholder:"ID" env:"-"`
+}
+
+// named counts in how many ways the person is named.
+func (w Who) named() (n int) {
+	for _, said := range []bool{w.Email != "", w.Contact != 0, w.Agent != 0} {
+		if said {
+			n++
+		}
+	}
+	return n
 }
 
 func (w Who) check() error {
-	if (w.Email == "") == (w.Contact == 0) {
-		return exit(ExitUsage, "name the person with --email or with --contact")
+	if w.named() != 1 {
+		return exit(ExitUsage, "name the person with --email, --contact or --agent, and with one of them only")
+	}
+	return nil
+}
+
+// Matter names a person or one ticket.
+type Matter struct {
+	Who
+	Ticket int64 `help:"One ticket, with all that hangs on it, instead of a person." placeholder:"NUMBER" env:"-"`
+}
+
+func (m Matter) check() error {
+	if m.Ticket == 0 {
+		return m.Who.check()
+	}
+	if m.named() != 0 || m.Ticket < 0 {
+		return exit(ExitUsage, "name a person or a ticket, not both")
 	}
 	return nil
 }
 
 // find returns the person's id.
 func (w Who) find(ctx context.Context, client *restclient.Client) (int64, error) {
+	if w.Agent != 0 {
+		var agent restclient.Contact
+		_, err := client.Get(ctx, "/api/v2/agents/"+strconv.FormatInt(w.Agent, 10), nil, &agent)
+		if restclient.IsStatus(err, 404) {
+			return 0, exit(ExitNotFound, "there is no agent with this id, or not any more")
+		}
+		return agent.ID, err
+	}
 	if w.Email == "" {
 		var contact restclient.Contact
 		_, err := client.Get(ctx, "/api/v2/contacts/"+strconv.FormatInt(w.Contact, 10), nil, &contact)
@@ -55,7 +91,7 @@ func (w Who) find(ctx context.Context, client *restclient.Client) (int64, error)
 
 // Erase runs an erasure to its end.
 type Erase struct {
-	Who
+	Matter
 	Yes bool `help:"Say that this is meant: an erasure cannot be undone." env:"-"`
 }
 
@@ -86,17 +122,20 @@ func (c Erase) Run(s *session) error {
 	return verdict(saga)
 }
 
-// saga returns the saga that erases the person: the one under way or done, or a
-// new one.
+// saga returns the saga that erases the person or ticket: the one under way or
+// done, or a new one.
 func (c Erase) saga(s *session, client *restclient.Client) (string, error) {
+	if c.Ticket != 0 {
+		return c.raise(s, client, restclient.Raise{Kind: "erasure", Ticket: c.Ticket, Direct: true})
+	}
 	person, err := c.find(s.ctx, client)
 	var missing *exitError
-	if err != nil && (c.Contact == 0 || !errors.As(err, &missing)) {
+	if err != nil && (c.Email != "" || !errors.As(err, &missing)) {
 		return "", err
 	}
 	known := err == nil
 	if !known {
-		person = c.Contact
+		person = max(c.Contact, c.Agent)
 	}
 	runs, listErr := client.Sagas(s.ctx, url.Values{"subject": {strconv.FormatInt(person, 10)}}, 0)
 	if listErr != nil {
@@ -104,7 +143,7 @@ func (c Erase) saga(s *session, client *restclient.Client) (string, error) {
 	}
 	for _, run := range runs {
 		over := run.State == "cancelled" || run.State == "refused"
-		if run.Kind == eraseKind && !over && (!known || run.State != "completed") {
+		if isErasure(run.Kind) && run.Kind != "erase_ticket" && !over && (!known || run.State != "completed") {
 			s.progress.Line("there is an erasure of this person already: saga %s, %s", run.ID, run.State)
 			return run.ID, nil
 		}
@@ -112,9 +151,17 @@ func (c Erase) saga(s *session, client *restclient.Client) (string, error) {
 	if !known {
 		return "", err
 	}
-	request, err := client.CreateRequest(s.ctx, "erasure", person, newKey())
+	return c.raise(s, client, restclient.Raise{Kind: "erasure", Contact: person, Direct: true})
+}
+
+// raise raises a request on the caller's own authority and returns its saga.
+func (c Erase) raise(s *session, client *restclient.Client, in restclient.Raise) (string, error) {
+	request, err := client.RaiseRequest(s.ctx, in, newKey())
 	if err != nil {
 		return "", err
+	}
+	if request.SagaID == "" {
+		return "", exit(ExitIncomplete, "request %d is %s and not started yet; lethe request show %d says when it is", request.ID, request.State, request.ID)
 	}
 	s.progress.Line("request %d, saga %s", request.ID, request.SagaID)
 	return request.SagaID, nil
@@ -131,7 +178,7 @@ func verdict(saga *restclient.Saga) error {
 		return exit(ExitIncomplete, "saga %s is parked (%s) and waits for a person: mend the cause, then lethe saga retry %s", saga.ID, saga.Reason, saga.ID)
 	case saga.State != "completed":
 		return exit(ExitIncomplete, "saga %s is %s (%s), not completed", saga.ID, saga.State, saga.Reason)
-	case saga.Kind == eraseKind && len(saga.Outcomes) == 0:
+	case isErasure(saga.Kind) && len(saga.Outcomes) == 0:
 		return exit(ExitIncomplete, "saga %s calls itself completed and has no outcome", saga.ID)
 	}
 	for _, o := range saga.Outcomes {

@@ -5,21 +5,22 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lethe-desk/lethe/services/internal/platform/config"
 )
 
 // Up runs all services in one process.
 type Up struct {
-	Data         string `help:"Data folder; it is made when it does not exist." default:"data" placeholder:"DIR" type:"path"`
-	HTTP         string `name:"http" help:"Where REST listens." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	GRPCPortBase int    `name:"grpc-port-base" help:"Services listen above this port: contacts +1, tickets +2, forums +3, ratings +4, privacy +5." default:"7100" placeholder:"PORT"`
-	AdminKey     string `help:"API key of the first admin at first start, at least 20 characters; one is made and written to the key file when not given. Prefer the environment." placeholder:"KEY"`
-	AdminKeyFile string `help:"Where a key that was made is written; DIR.admin-key when not given." placeholder:"FILE" type:"path"`
-	MasterKey    string `help:"File with the master key; in the data folder when not given, which is no protection against a copy of that folder." placeholder:"FILE" type:"path"`
-	TraceFile    string `help:"Write spans as JSON lines to this file." placeholder:"FILE" type:"path"`
-	OTLPEndpoint string `name:"otlp-endpoint" help:"Send spans to this collector." placeholder:"HOST:PORT"`
-	LogFile      string `help:"Write the log to this file instead of standard error." placeholder:"FILE" type:"path"`
-	Reflection   bool   `help:"Offer gRPC reflection."`
-	RateLimit    int    `help:"REST calls an account may make in a minute; 0 for no limit." default:"6000" placeholder:"N"`
+	config.Storage
+	config.Network
+	config.Telemetry
+	HTTP         string        `name:"http" help:"Where REST listens." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	GRPCPortBase int           `name:"grpc-port-base" help:"Services listen above this port: contacts +1, tickets +2, forums +3, ratings +4, privacy +5." default:"7100" placeholder:"PORT"`
+	AdminKey     config.Secret `help:"API key of the first admin at first start, at least 20 characters; one is made and written to the key file when not given. Prefer the environment." placeholder:"KEY"`
+	AdminKeyFile string        `help:"Where a key that was made is written; DIR.admin-key when not given." placeholder:"FILE" type:"path"`
+	Reflection   bool          `help:"Offer gRPC reflection."`
+	RateLimit    int           `help:"REST calls an account may make in a minute; 0 for no limit." default:"6000" placeholder:"N"`
+	FourEyes     bool          `help:"Have another person approve a request than the one who raised it."`
 }
 
 // Ready is where a suite listens once it takes calls.

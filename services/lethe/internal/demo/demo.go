@@ -1,7 +1,8 @@
 // Package demo shows on one page what Lethe is for: it starts the suite in a
 // temporary folder, makes a desk, exports one person, hides and restores them,
-// erases them, and then looks for anything that is left. Every claim on the way
-// is checked; the first that does not hold ends the demo with an error.
+// erases them, and then looks for anything that is left; then it erases an agent,
+// whose work stays. Every claim on the way is checked; the first that does not
+// hold ends the demo with an error.
 package demo
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +33,9 @@ const (
 	people  = 12
 	tickets = 3
 )
+
+// services are all that hold data; each has a part in the erasure.
+var services = []string{"contacts", "tickets", "forums", "ratings", "privacy"}
 
 type demo struct {
 	ctx    context.Context
@@ -67,7 +72,11 @@ func Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Stop(context.WithoutCancel(ctx))) }()
 	d.url = at.HTTP
-	fmt.Fprintf(out, "REST at %s, gRPC: contacts %s, tickets %s, privacy %s\n", at.HTTP, at.GRPC["contacts"], at.GRPC["tickets"], at.GRPC["privacy"])
+	fmt.Fprintf(out, "REST at %s, gRPC:", at.HTTP)
+	for _, name := range services {
+		fmt.Fprintf(out, " %s %s", name, at.GRPC[name])
+	}
+	fmt.Fprintln(out)
 	if d.client, err = restclient.New(at.HTTP, d.key); err != nil {
 		return err
 	}
@@ -78,13 +87,16 @@ func Run(ctx context.Context, out io.Writer) (err error) {
 func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n== %s\n", text) }
 
 func (d *demo) story() error {
-	d.title("A desk with people, tickets, replies, notes, huddles, calls, chats and files")
-	made, err := seed.Run(d.ctx, d.client, seed.Options{People: people, TicketsPer: tickets, Seed: 1})
+	d.title("A desk with people, tickets, replies, notes, huddles, calls, chats, files, ratings, topics and comments")
+	made, err := seed.Run(d.ctx, d.client, seed.Options{
+		People: people, TicketsPer: tickets, RatingsPer: 2, TopicsPer: 1, CommentsPer: 3, Articles: 3, Seed: 1,
+	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "%d people, %d tickets, %d replies, %d notes, %d huddles, %d calls, %d chats, %d files\n",
-		made.People, made.Tickets, made.Replies, made.Notes, made.Huddles, made.Calls, made.Chats, made.Attachments)
+	fmt.Fprintf(d.out, "%d people, %d tickets, %d replies, %d notes, %d huddles, %d calls, %d chats, %d files, %d ratings, %d topics, %d comments, %d articles\n",
+		made.People, made.Tickets, made.Replies, made.Notes, made.Huddles, made.Calls, made.Chats, made.Attachments,
+		made.Ratings, made.Topics, made.Comments, made.Articles)
 	var all []contact
 	if _, err := d.client.Get(d.ctx, "/api/v2/contacts", nil, &all); err != nil {
 		return err
@@ -93,7 +105,15 @@ func (d *demo) story() error {
 		return fmt.Errorf("the desk has %d people", len(all))
 	}
 	who, others := all[0], all[1:]
+	ticket, err := d.wholeTicket(who)
+	if err != nil {
+		return err
+	}
 	before, err := d.look(others)
+	if err != nil {
+		return err
+	}
+	talk, err := d.discussion(who, others[0])
 	if err != nil {
 		return err
 	}
@@ -108,7 +128,14 @@ func (d *demo) story() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.verify(who, others, before, needles), d.trace(saga))
+	if err := errors.Join(d.verify(who, others, before, needles), d.shell(who, talk), d.gone("/api/v2/tickets/"+ticket)); err != nil {
+		return err
+	}
+	if err := errors.Join(d.trace(saga), d.agent(others[0])); err != nil {
+		return err
+	}
+	d.title("Every claim above was checked. Try it on your own data: bin/lethe up --help")
+	return nil
 }
 
 type contact struct {
@@ -123,7 +150,7 @@ func (c contact) id() string { return strconv.FormatInt(c.ID, 10) }
 func (d *demo) look(cs []contact) (string, error) {
 	var all strings.Builder
 	for _, c := range cs {
-		for _, path := range []string{"/api/v2/contacts/" + c.id(), "/api/v2/tickets?requester_id=" + c.id()} {
+		for _, path := range []string{"/api/v2/contacts/" + c.id(), "/api/v2/tickets?requester_id=" + c.id(), "/api/v2/surveys/satisfaction_ratings?user_id=" + c.id()} {
 			var body json.RawMessage
 			path, query, _ := strings.Cut(path, "?")
 			q := map[string][]string{}
@@ -161,14 +188,27 @@ func (d *demo) export(who contact) ([]string, error) {
 	}
 	defer z.Close()
 	needles := []string{who.Name, who.Email}
+	missing := kinds()
 	for _, f := range z.File {
 		fmt.Fprintf(d.out, "  %6d  %s\n", f.UncompressedSize64, f.Name)
+		if kind := strings.TrimSuffix(strings.TrimPrefix(f.Name, "data/"), ".json"); missing[kind] {
+			some, err := hasRecords(f)
+			if err != nil {
+				return nil, err
+			}
+			missing[kind] = !some
+		}
 		if f.Name == "data/tickets/tickets.json" {
 			texts, err := subjects(f)
 			if err != nil {
 				return nil, err
 			}
 			needles = append(needles, texts...)
+		}
+	}
+	for kind, absent := range missing {
+		if absent {
+			return nil, fmt.Errorf("the package has none of the person's %s", kind)
 		}
 	}
 	return needles, os.Remove(file)
@@ -212,7 +252,7 @@ func (d *demo) hideAndRestore(who contact) error {
 	if len(list) != 0 {
 		return errors.New("a hidden person's tickets are still listed")
 	}
-	fmt.Fprintf(d.out, "hidden: 0 of %d tickets are listed\n", tickets)
+	fmt.Fprintf(d.out, "hidden: 0 of %d tickets are listed\n", tickets+1)
 	if _, err := d.client.Do(d.ctx, restclient.Call{Method: http.MethodPut, Path: "/api/v2/contacts/" + who.id() + "/restore"}); err != nil {
 		return err
 	}
@@ -245,8 +285,8 @@ func (d *demo) erase(who contact) (saga string, err error) {
 // verify looks for what is left: in the answers, in the others' answers, in every byte on disk.
 func (d *demo) verify(who contact, others []contact, before string, needles []string) error {
 	d.title("What is left of the person")
-	if _, err := d.client.Get(d.ctx, "/api/v2/contacts/"+who.id(), nil, nil); !restclient.IsStatus(err, http.StatusNotFound) {
-		return fmt.Errorf("an erased person does not answer 404: %w", err)
+	if err := d.gone("/api/v2/contacts/" + who.id()); err != nil {
+		return err
 	}
 	fmt.Fprintln(d.out, "GET of the contact: 404")
 	after, err := d.look(others)
@@ -273,6 +313,14 @@ func (d *demo) verify(who contact, others []contact, before string, needles []st
 	return nil
 }
 
+// gone makes sure that a path answers 404.
+func (d *demo) gone(path string) error {
+	if _, err := d.client.Get(d.ctx, path, nil, nil); !restclient.IsStatus(err, http.StatusNotFound) {
+		return fmt.Errorf("GET %s does not answer 404: %w", path, err)
+	}
+	return nil
+}
+
 func (d *demo) trace(id string) error {
 	d.title("The erasure as one trace, from the request to every service")
 	spans, err := tracetree.Read(d.traces, id)
@@ -283,6 +331,12 @@ func (d *demo) trace(id string) error {
 	if err := tracetree.Print(d.out, spans); err != nil {
 		return err
 	}
-	d.title("Every claim above was checked. Try it on your own data: bin/lethe up --help")
+	took := tracetree.Participants(spans)
+	for _, name := range services {
+		if !slices.Contains(took, name) {
+			return fmt.Errorf("%s has no span in the trace", name)
+		}
+	}
+	fmt.Fprintf(d.out, "services in it: %s\n", strings.Join(took, ", "))
 	return nil
 }

@@ -37,6 +37,10 @@ type part struct {
 	body            map[string]any
 }
 
+// ratingPart is the name of the part that Result counts.
+const ratingPart = "rating"
+
+// parts are what a row says beside its ticket, in the order in which it happened.
 func parts(row *ticketcsv.Row, ticket int64) []part {
 	var out []part
 	if row.Resolution != "" {
@@ -54,6 +58,10 @@ func parts(row *ticketcsv.Row, ticket int64) []part {
 			lines = append(lines, map[string]any{"from": "agent", "text": row.Resolution})
 		}
 		out = append(out, part{"chat", "/api/v2/chats", "/chat", map[string]any{"ticket_id": ticket, "messages": lines}})
+	}
+	if row.Rating != nil {
+		path := "/api/v2/tickets/" + strconv.FormatInt(ticket, 10) + "/satisfaction_ratings"
+		out = append(out, part{ratingPart, path, "/rating", map[string]any{"ratings": map[string]int{"default_question": *row.Rating}}})
 	}
 	return out
 }

@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/restclient"
 	"github.com/lethe-desk/lethe/services/lethe/internal/ticketcsv"
@@ -35,6 +34,8 @@ type Options struct {
 	Workers int
 	// Progress is called with 1 after each row, broken ones too, by any goroutine.
 	Progress func(rows int64)
+	// Rated is called with 1 after each row with a rating, like Progress.
+	Rated func(ratings int64)
 }
 
 // Result is what an import came to. Rows = Imported + Already + len(Failed).
@@ -46,8 +47,10 @@ type Result struct {
 	// Already counts rows that had been imported before.
 	Already int64 `json:"already"`
 	// Spam counts imported rows that the desk filed as spam, because the person
-	// is soft deleted; such a ticket takes no reply, call or chat.
+	// is soft deleted; such a ticket takes no reply, call, chat or rating.
 	Spam int64 `json:"filed_as_spam"`
+	// Ratings counts the satisfaction ratings that this import made.
+	Ratings int64 `json:"ratings"`
 	// Failed lists broken and refused rows by line.
 	Failed []Failure `json:"failed"`
 	// IgnoredColumns are columns of the file that are not of the layout.
@@ -73,9 +76,12 @@ func Run(ctx context.Context, client *restclient.Client, file io.Reader, opts Op
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run := &run{client: client, stop: cancel, progress: opts.Progress, result: Result{Failed: []Failure{}, IgnoredColumns: reader.Ignored()}}
+	run := &run{client: client, stop: cancel, progress: opts.Progress, rated: opts.Rated, result: Result{Failed: []Failure{}, IgnoredColumns: reader.Ignored()}}
 	if run.progress == nil {
 		run.progress = func(int64) {}
+	}
+	if run.rated == nil {
+		run.rated = func(int64) {}
 	}
 	if err := run.start(ctx); err != nil {
 		return run.result, err
@@ -111,23 +117,16 @@ type run struct {
 	client   *restclient.Client
 	stop     context.CancelCauseFunc
 	progress func(int64)
-	// began is the server's clock before the first row; a ticket made earlier was
-	// there already.
-	began time.Time
+	rated    func(int64)
 
 	mu     sync.Mutex
 	result Result
 }
 
-// start checks that the server is there and the key is good, and reads its clock.
+// start checks that the server is there and the key is good.
 func (r *run) start(ctx context.Context) error {
-	var page []restclient.Ticket
-	answer, err := r.client.Get(ctx, "/api/v2/tickets", map[string][]string{"per_page": {"1"}}, &page)
-	if err != nil {
-		return err
-	}
-	r.began = answer.Date
-	return nil
+	_, err := r.client.Get(ctx, "/api/v2/tickets", map[string][]string{"per_page": {"1"}}, nil)
+	return err
 }
 
 func (r *run) feed(ctx context.Context, reader *ticketcsv.Reader, shards []chan *ticketcsv.Row) error {
@@ -172,7 +171,10 @@ func (r *run) row(ctx context.Context, row *ticketcsv.Row) {
 	if ctx.Err() != nil {
 		return
 	}
-	outcome, err := r.write(ctx, row)
+	outcome, rated, err := r.write(ctx, row)
+	if row.Rating != nil && ctx.Err() == nil {
+		r.rated(1)
+	}
 	if err != nil && ctx.Err() != nil {
 		return
 	}
@@ -183,12 +185,14 @@ func (r *run) row(ctx context.Context, row *ticketcsv.Row) {
 		}
 		r.count(func(res *Result) {
 			res.Rows++
+			res.Ratings += rated
 			res.Failed = append(res.Failed, Failure{Line: row.Line, Reason: err.Error()})
 		})
 		return
 	}
 	r.count(func(res *Result) {
 		res.Rows++
+		res.Ratings += rated
 		switch outcome {
 		case already:
 			res.Already++
@@ -219,38 +223,42 @@ const (
 	spam
 )
 
-// write makes sure that the row's ticket and what hangs on it are there.
-func (r *run) write(ctx context.Context, row *ticketcsv.Row) (outcome, error) {
+// write makes sure that the row's ticket and what hangs on it are there. rated is
+// how many ratings it made.
+func (r *run) write(ctx context.Context, row *ticketcsv.Row) (was outcome, rated int64, err error) {
 	key := keyPrefix + row.TicketID
 	var ticket restclient.Ticket
 	answer, err := r.client.Post(ctx, "/api/v2/tickets", key+"/ticket", ticketBody(row), &ticket)
 	if refusal := restclient.AsError(err); refusal != nil && refusal.AlreadyDone() {
 		// Erased, hidden or deleted since: nothing may come back.
-		return already, nil
+		return already, 0, nil
 	}
 	if err != nil {
-		return imported, err
+		return imported, 0, err
 	}
-	was := imported
-	if answer.Before(ticket.CreatedAt, r.began) {
+	if answer.Replayed {
 		was = already
 	}
 	if ticket.Spam {
 		if was == imported {
 			was = spam
 		}
-		return was, nil
+		return was, 0, nil
 	}
 	for _, part := range parts(row, ticket.ID) {
-		if _, err := r.client.Post(ctx, part.path, key+part.key, part.body, nil); err != nil {
+		answer, err := r.client.Post(ctx, part.path, key+part.key, part.body, nil)
+		if err != nil {
 			refusal := restclient.AsError(err)
 			if refusal != nil && (refusal.AlreadyDone() || was == already && gone(refusal)) {
 				continue
 			}
-			return was, fmt.Errorf("the ticket is in, its %s is not: %w", part.name, err)
+			return was, rated, fmt.Errorf("the ticket is in, its %s is not: %w", part.name, err)
+		}
+		if part.name == ratingPart && !answer.Replayed {
+			rated++
 		}
 	}
-	return was, nil
+	return was, rated, nil
 }
 
 // gone says that a ticket imported earlier is no longer one that can be written

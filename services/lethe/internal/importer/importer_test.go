@@ -60,7 +60,6 @@ func newDesk(t *testing.T) (*desk, *restclient.Client) {
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w.Header().Set("Date", d.now.Format(http.TimeFormat))
 	if r.Method == http.MethodGet {
 		_, _ = w.Write([]byte("[]"))
 		return
@@ -84,7 +83,9 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprintf(w, `{"description":"Validation failed","errors":[{"field":"idempotency_key","message":"done","code":"duplicate_value","additional_info":{"id":%d}}]}`, have.id)
 		return
-	case !again:
+	case again:
+		w.Header().Set("Idempotency-Replayed", "true")
+	default:
 		email, _ := body["email"].(string)
 		have = made{id: len(d.done) + 1, at: d.now, spam: d.spam[email]}
 		d.done[key] = have
@@ -103,6 +104,9 @@ var layout = []string{
 	"Time to Resolution", "Customer Satisfaction Rating",
 }
 
+// rating is what a row says of its satisfaction: nothing unless it was answered.
+var rating = map[bool]string{true: "3.0"}
+
 // table writes a small file; each row is Ticket ID, name, e-mail, resolution, channel.
 func table(rows ...[5]string) string {
 	var out strings.Builder
@@ -111,7 +115,7 @@ func table(rows ...[5]string) string {
 	for _, r := range rows {
 		_ = w.Write([]string{
 			r[0], r[1], r[2], "41", "Female", "Lamp", "2021-03-22", "Refund request", "Lamp is dark", "It went out & stayed so.\nTwice.",
-			"Closed", r[3], "Low", r[4], "2023-06-01 12:15:36", "", "3.0",
+			"Closed", r[3], "Low", r[4], "2023-06-01 12:15:36", "", rating[r[3] != ""],
 		})
 	}
 	w.Flush()
@@ -139,12 +143,12 @@ func sum(t *testing.T, r Result) string {
 	if r.Rows != r.Imported+r.Already+int64(len(r.Failed)) {
 		t.Errorf("the counts do not add up: %+v", r)
 	}
-	return fmt.Sprintf("rows %d imported %d already %d spam %d failed %v", r.Rows, r.Imported, r.Already, r.Spam, r.Failed)
+	return fmt.Sprintf("rows %d imported %d already %d spam %d ratings %d failed %v", r.Rows, r.Imported, r.Already, r.Spam, r.Ratings, r.Failed)
 }
 
 func TestImport(t *testing.T) {
 	d, client := newDesk(t)
-	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 4 already 0 spam 0 failed []" {
+	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 4 already 0 spam 0 ratings 2 failed []" {
 		t.Error(got)
 	}
 	slices.Sort(d.calls)
@@ -155,6 +159,8 @@ func TestImport(t *testing.T) {
 		"POST /api/v2/tickets csv-customer-support/3/ticket", "POST /api/v2/tickets csv-customer-support/4/ticket",
 		"POST /api/v2/tickets/" + id("1") + "/reply csv-customer-support/1/reply",
 		"POST /api/v2/tickets/" + id("3") + "/reply csv-customer-support/3/reply",
+		"POST /api/v2/tickets/" + id("1") + "/satisfaction_ratings csv-customer-support/1/rating",
+		"POST /api/v2/tickets/" + id("3") + "/satisfaction_ratings csv-customer-support/3/rating",
 	}
 	slices.Sort(want)
 	if !slices.Equal(d.calls, want) {
@@ -176,8 +182,8 @@ func TestBodies(t *testing.T) {
 		"4/ticket": `{"custom_fields":{"cf_customer_age":41,"cf_customer_gender":"Female","cf_customer_name":"Ada D.","cf_date_of_purchase":"2021-03-22",` +
 			`"cf_first_response_time":"2023-06-01 12:15:36","cf_product_purchased":"Lamp"},"description":"It went out \u0026 stayed so.\nTwice.",` +
 			`"email":"ada@example.com","name":"Ada D.","priority":1,"source":2,"status":5,"subject":"Lamp is dark","type":"Refund request"}`,
-		"1/reply": `{"body":"Sent a new one."}`,
-		"2/call":  `{"direction":"incoming","notes":"It went out \u0026 stayed so.\nTwice.","ticket_id":` + fmt.Sprint(d.done[keyPrefix+"2/ticket"].id) + `}`,
+		"1/reply": `{"body":"Sent a new one."}`, "1/rating": `{"ratings":{"default_question":100}}`,
+		"2/call": `{"direction":"incoming","notes":"It went out \u0026 stayed so.\nTwice.","ticket_id":` + fmt.Sprint(d.done[keyPrefix+"2/ticket"].id) + `}`,
 		"3/chat": `{"messages":[{"from":"contact","text":"It went out \u0026 stayed so.\nTwice."},{"from":"agent","text":"Done."}],"ticket_id":` +
 			fmt.Sprint(d.done[keyPrefix+"3/ticket"].id) + `}`,
 	} {
@@ -192,7 +198,7 @@ func TestImportAgainAddsNothing(t *testing.T) {
 	load(t, client, sample)
 	had := len(d.done)
 	d.now = d.now.Add(time.Hour)
-	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 failed []" || len(d.done) != had {
+	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 ratings 0 failed []" || len(d.done) != had {
 		t.Errorf("%s, %d things more", got, len(d.done)-had)
 	}
 }
@@ -211,8 +217,41 @@ func TestInterruptedImportIsFinished(t *testing.T) {
 	}
 	d.refuse = nil
 	d.now = d.now.Add(time.Hour)
-	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 failed []" || len(d.done) != 8 {
+	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 ratings 2 failed []" || len(d.done) != 10 {
 		t.Errorf("%s, %d things", got, len(d.done))
+	}
+}
+
+// TestErasedRatingsStayAway finds the ticket of a row and neither its rating nor
+// a way to make it again: the person was erased between two answers.
+func TestErasedRatingsStayAway(t *testing.T) {
+	for name, refuse := range map[string]func(r *http.Request, key string) (int, string){
+		"done": nil,
+		"gone": func(r *http.Request, key string) (int, string) {
+			if strings.HasSuffix(key, "/rating") {
+				return http.StatusNotFound, ""
+			}
+			return 0, ""
+		},
+	} {
+		d, client := newDesk(t)
+		load(t, client, sample)
+		for _, key := range []string{"1/rating", "3/rating"} {
+			m := d.done[keyPrefix+key]
+			m.gone = true
+			d.done[keyPrefix+key] = m
+		}
+		d.refuse = refuse
+		rated := int64(0)
+		var mu sync.Mutex
+		result, err := Run(context.Background(), client, strings.NewReader(sample), Options{Rated: func(n int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			rated += n
+		}})
+		if got := sum(t, result); err != nil || got != "rows 4 imported 0 already 4 spam 0 ratings 0 failed []" || rated != 2 {
+			t.Errorf("%s: %s, %v, progress %d", name, got, err, rated)
+		}
 	}
 }
 
@@ -228,11 +267,11 @@ func TestErasedPeopleStayAway(t *testing.T) {
 	}
 	d.calls = nil
 	d.now = d.now.Add(time.Hour)
-	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 failed []" {
+	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 0 already 4 spam 0 ratings 0 failed []" {
 		t.Error(got)
 	}
 	for _, call := range d.calls {
-		if strings.Contains(call, keyPrefix+"1/reply") {
+		if strings.Contains(call, keyPrefix+"1/reply") || strings.Contains(call, keyPrefix+"1/rating") {
 			t.Errorf("wrote to a ticket that is gone: %s", call)
 		}
 	}
@@ -241,11 +280,11 @@ func TestErasedPeopleStayAway(t *testing.T) {
 func TestSpamTakesNoReply(t *testing.T) {
 	d, client := newDesk(t)
 	d.spam["ada@example.com"] = true
-	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 4 already 0 spam 2 failed []" {
+	if got := sum(t, load(t, client, sample)); got != "rows 4 imported 4 already 0 spam 2 ratings 1 failed []" {
 		t.Error(got)
 	}
 	for _, call := range d.calls {
-		if strings.Contains(call, keyPrefix+"1/reply") {
+		if strings.Contains(call, keyPrefix+"1/r") {
 			t.Errorf("replied to spam: %s", call)
 		}
 	}

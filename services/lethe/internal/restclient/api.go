@@ -148,10 +148,10 @@ func (c *Client) ContactByEmail(ctx context.Context, email string) (*Contact, er
 	return nil, nil
 }
 
-// CreateRequest raises a request of a kind (erasure or export) about a person.
+// CreateRequest raises a request of a kind (erasure or export) about a person, on the caller's own authority: it starts at once.
 func (c *Client) CreateRequest(ctx context.Context, kind string, contact int64, key string) (*Request, error) {
 	var out Request
-	_, err := c.Post(ctx, "/api/v2/privacy/requests", key, map[string]any{"kind": kind, "contact_id": contact}, &out)
+	_, err := c.Post(ctx, "/api/v2/privacy/requests", key, map[string]any{"kind": kind, "contact_id": contact, "direct": true}, &out)
 	if err != nil {
 		return nil, err
 	}

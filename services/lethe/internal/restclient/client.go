@@ -96,19 +96,11 @@ type Call struct {
 type Answer struct {
 	// Status is the HTTP status.
 	Status int
-	// Date is the server's clock when it answered, in whole seconds; zero when it did not say.
-	Date time.Time
 	// Replayed says that the idempotency key was used before and this is the
-	// first answer again, when the server tells.
+	// first answer again.
 	Replayed bool
 	// Next is the query of the next page of a list, or nil.
 	Next url.Values
-}
-
-// Before says that what was made at created existed before a run that began at
-// began, by the server's clock. It decides only what is counted.
-func (a Answer) Before(created, began time.Time) bool {
-	return a.Replayed || !began.IsZero() && !created.IsZero() && created.Before(began)
 }
 
 // Do makes the call. A refusal is an *Error. A 429 is tried again after the time
@@ -219,7 +211,6 @@ func (c *Client) once(ctx context.Context, call Call, body []byte, contentType s
 	}
 	defer res.Body.Close()
 	answer := Answer{Status: res.StatusCode, Next: nextPage(res.Header.Get("Link")), Replayed: res.Header.Get("Idempotency-Replayed") == "true"}
-	answer.Date, _ = http.ParseTime(res.Header.Get("Date"))
 	if call.Out == nil || res.StatusCode == http.StatusNoContent {
 		_, _ = io.Copy(io.Discard, res.Body)
 		return answer, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"time"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/restclient"
 )
@@ -19,8 +18,8 @@ const (
 // maker makes one person with all tickets.
 type maker struct {
 	client *restclient.Client
-	// began is the server's clock before the first person.
-	began  time.Time
+	seed   uint64
+	number int
 	person person
 	rng    *rand.Rand
 	result Result
@@ -36,25 +35,26 @@ func (m *maker) post(ctx context.Context, path, key string, body, out any) (bool
 	return err == nil, answer, err
 }
 
-func (m *maker) make(ctx context.Context, tickets int) error {
+// make returns the person's id, 0 for one who is gone.
+func (m *maker) make(ctx context.Context, tickets, ratings int) (int64, error) {
 	var contact restclient.Contact
 	there, answer, err := m.post(ctx, "/api/v2/contacts", "/contact", m.person.body, &contact)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	m.result.People++
-	if !there || answer.Before(contact.CreatedAt, m.began) {
+	if !there || answer.Replayed {
 		m.result.Already++
 	}
 	if !there {
-		return nil
+		return 0, nil
 	}
 	for n := 1; n <= tickets; n++ {
-		if err := m.ticket(ctx, contact.ID, n); err != nil {
-			return fmt.Errorf("ticket %d: %w", n, err)
+		if err := m.ticket(ctx, contact.ID, n, n <= ratings); err != nil {
+			return 0, fmt.Errorf("ticket %d: %w", n, err)
 		}
 	}
-	return nil
+	return contact.ID, nil
 }
 
 // draft is a ticket with all that will hang on it, drawn before the first write
@@ -67,6 +67,7 @@ type draft struct {
 	call, chatFirst string
 	chatAnswer      string
 	note            string
+	rating          map[string]any
 	huddle          []string
 	file            string
 }
@@ -94,8 +95,9 @@ func (m *maker) draft(contact int64, n int) draft {
 	return d
 }
 
-func (m *maker) ticket(ctx context.Context, contact int64, n int) error {
+func (m *maker) ticket(ctx context.Context, contact int64, n int, rated bool) error {
 	d := m.draft(contact, n)
+	d.rating = m.rating(n)
 	var ticket restclient.Ticket
 	there, _, err := m.post(ctx, "/api/v2/tickets", d.key, d.body, &ticket)
 	if err != nil {
@@ -115,7 +117,26 @@ func (m *maker) ticket(ctx context.Context, contact int64, n int) error {
 	if err := m.spoken(ctx, d, ticket.ID); err != nil {
 		return err
 	}
-	return m.extras(ctx, d, ticket.ID, base)
+	if err := m.extras(ctx, d, ticket.ID, base); err != nil || !rated {
+		return err
+	}
+	if _, _, err := m.post(ctx, base+"/satisfaction_ratings", d.key+"/rating", d.rating, nil); err != nil {
+		return fmt.Errorf("rating: %w", err)
+	}
+	m.result.Ratings++
+	return nil
+}
+
+// rating is how the person found the help on a ticket. It has a randomness of
+// its own, so that a desk of before keeps its tickets.
+func (m *maker) rating(n int) map[string]any {
+	rng := source(m.seed, m.number<<16|n, forRatings)
+	product := pick(rng, "product")
+	body := map[string]any{"ratings": map[string]int{"default_question": []int{-103, -102, -101, 100, 101, 102, 103}[rng.IntN(7)]}}
+	if rng.IntN(3) > 0 {
+		body["feedback"] = m.person.fill(pick(rng, "feedback"), product)
+	}
+	return body
 }
 
 // spoken makes the call or chat of a ticket that came by telephone or chat.

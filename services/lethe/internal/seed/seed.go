@@ -1,6 +1,7 @@
-// Package seed fills a desk with plausible, invented people and tickets over its
-// REST API: replies, notes, huddles, calls, chats and attachments. The same seed
-// makes the same desk, and seeding again adds nothing.
+// Package seed fills a desk with plausible, invented people over its REST API:
+// tickets with replies, notes, huddles, calls, chats and attachments, ratings,
+// topics, comments and follows, and articles. The same seed makes the same desk,
+// and seeding again adds nothing.
 package seed
 
 import (
@@ -20,10 +21,19 @@ const Workers = 8
 type Options struct {
 	// People is how many contacts, TicketsPer how many tickets each has.
 	People, TicketsPer int
+	// RatingsPer is how many of these tickets each person rates, the first ones.
+	RatingsPer int
+	// TopicsPer is how many topics each person begins, CommentsPer how many comments
+	// each writes, on topics of others where there are others.
+	TopicsPer, CommentsPer int
+	// Articles is how many articles the knowledge base has.
+	Articles int
 	// Seed chooses the desk; desks of different seeds share nobody.
 	Seed uint64
-	// Progress is called with 1 after each person, by any goroutine.
+	// Progress is called with 1 after each person's tickets, by any goroutine.
 	Progress func(people int64)
+	// Discussed is called with 1 after each person's comments, by any goroutine.
+	Discussed func(people int64)
 }
 
 // Result counts what the desk of this seed holds; Already are people who had
@@ -38,6 +48,11 @@ type Result struct {
 	Calls       int64 `json:"calls"`
 	Chats       int64 `json:"chats"`
 	Attachments int64 `json:"attachments"`
+	Ratings     int64 `json:"ratings"`
+	Topics      int64 `json:"topics"`
+	Comments    int64 `json:"comments"`
+	Follows     int64 `json:"follows"`
+	Articles    int64 `json:"articles"`
 }
 
 func (r *Result) add(o Result) {
@@ -50,25 +65,54 @@ func (r *Result) add(o Result) {
 	r.Calls += o.Calls
 	r.Chats += o.Chats
 	r.Attachments += o.Attachments
+	r.Ratings += o.Ratings
+	r.Topics += o.Topics
+	r.Comments += o.Comments
+	r.Follows += o.Follows
+	r.Articles += o.Articles
+}
+
+// run is one seeding.
+type run struct {
+	client *restclient.Client
+	opts   Options
+	// who are the ids of the people by number, 0 for one who is erased or hidden.
+	who []int64
+	// forum is where topics begin; topics are their ids by person, 0 for one that is gone.
+	forum  int64
+	topics [][]int64
+
+	mu    sync.Mutex
+	total Result
 }
 
 // Run makes the desk. The first error ends it; what was made stays, and running
-// again finishes it. A person who was erased since is left out with all tickets.
+// again finishes it. A person who was erased since is left out with all that was theirs.
 func Run(ctx context.Context, client *restclient.Client, opts Options) (Result, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if opts.Progress == nil {
-		opts.Progress = func(int64) {}
+	for _, f := range []*func(int64){&opts.Progress, &opts.Discussed} {
+		if *f == nil {
+			*f = func(int64) {}
+		}
 	}
-	answer, err := client.Get(ctx, "/api/v2/contacts", map[string][]string{"per_page": {"1"}}, nil)
-	if err != nil {
+	d := &run{client: client, opts: opts, who: make([]int64, opts.People+1), topics: make([][]int64, opts.People+1)}
+	if _, err := client.Get(ctx, "/api/v2/contacts", map[string][]string{"per_page": {"1"}}, nil); err != nil {
 		return Result{}, err
 	}
-	var (
-		mu    sync.Mutex
-		total Result
-		group sync.WaitGroup
-	)
+	err := d.each(ctx, d.person)
+	if err == nil && opts.TopicsPer > 0 && opts.People > 0 {
+		err = d.discuss(ctx)
+	}
+	if err == nil && opts.Articles > 0 {
+		err = d.write(ctx)
+	}
+	return d.total, err
+}
+
+// each runs work for all people, several at a time, each with a maker of its own.
+func (d *run) each(ctx context.Context, work func(ctx context.Context, m *maker) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
 	numbers := make(chan int)
 	for range Workers {
 		group.Go(func() {
@@ -76,25 +120,54 @@ func Run(ctx context.Context, client *restclient.Client, opts Options) (Result, 
 				if ctx.Err() != nil {
 					continue
 				}
-				m := &maker{client: client, began: answer.Date, person: newPerson(opts.Seed, n), rng: source(opts.Seed, n, 1)}
-				if err := m.make(ctx, opts.TicketsPer); err != nil {
+				m := d.maker(n)
+				if err := work(ctx, m); err != nil {
 					cancel(fmt.Errorf("make person %d: %w", n, err))
 					continue
 				}
-				mu.Lock()
-				total.add(m.result)
-				mu.Unlock()
-				opts.Progress(1)
+				d.count(m.result)
 			}
 		})
 	}
-	for n := 1; n <= opts.People && ctx.Err() == nil; n++ {
+	for n := 1; n <= d.opts.People && ctx.Err() == nil; n++ {
 		numbers <- n
 	}
 	close(numbers)
 	group.Wait()
-	return total, context.Cause(ctx)
+	return context.Cause(ctx)
 }
+
+func (d *run) maker(n int) *maker {
+	return &maker{client: d.client, seed: d.opts.Seed, number: n, person: newPerson(d.opts.Seed, n), rng: source(d.opts.Seed, n, forTickets)}
+}
+
+func (d *run) count(r Result) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total.add(r)
+}
+
+// person makes one person with tickets and ratings.
+func (d *run) person(ctx context.Context, m *maker) error {
+	id, err := m.make(ctx, d.opts.TicketsPer, d.opts.RatingsPer)
+	if err != nil {
+		return err
+	}
+	d.who[m.number] = id
+	d.opts.Progress(1)
+	return nil
+}
+
+// What randomness is used for: each use draws its own, so that more of one thing
+// changes nothing of another.
+const (
+	forPeople = iota
+	forTickets
+	forRatings
+	forTopics
+	forComments
+	forArticles
+)
 
 // source is the randomness of one person for one use, whoever comes first.
 func source(seed uint64, n, use int) *rand.Rand {
@@ -115,7 +188,7 @@ type person struct {
 }
 
 func newPerson(seed uint64, n int) person {
-	rng := source(seed, n, 0)
+	rng := source(seed, n, forPeople)
 	first, last := pick(rng, "first"), pick(rng, "last")
 	domain := []string{"example.com", "example.net", "example.org"}[rng.IntN(3)]
 	p := person{

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,6 @@ func newDesk(t *testing.T) (*desk, *restclient.Client) {
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w.Header().Set("Date", d.now.Format(http.TimeFormat))
 	ticket := strings.TrimPrefix(strings.TrimSuffix(r.URL.Path, "/conversations"), "/api/v2/tickets/")
 	if r.Method == http.MethodGet {
 		_ = json.NewEncoder(w).Encode([]map[string]any{{"private": d.private[ticket]}})
@@ -57,6 +57,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	key := r.Header.Get("Idempotency-Key")
 	if answer, again := d.byKey[key]; again && key != "" {
+		w.Header().Set("Idempotency-Replayed", "true")
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, answer)
 		return
@@ -96,16 +97,22 @@ func seedDesk(t *testing.T, client *restclient.Client, opts Options) Result {
 	return result
 }
 
+// gap is one that was not filled.
+var gap = regexp.MustCompile(`\{[a-z-]+\}`)
+
 func TestSeed(t *testing.T) {
 	d, client := newDesk(t)
 	people := int64(0)
 	var mu sync.Mutex
-	got := seedDesk(t, client, Options{People: 20, TicketsPer: 5, Seed: 7, Progress: func(n int64) {
+	count := func(n int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		people += n
-	}})
-	if got.People != 20 || people != 20 || got.Tickets != 100 || got.Already != 0 || got.Notes != 100 {
+	}
+	got := seedDesk(t, client, Options{
+		People: 20, TicketsPer: 5, RatingsPer: 2, TopicsPer: 2, CommentsPer: 3, Articles: 4, Seed: 7, Progress: count, Discussed: count,
+	})
+	if got.People != 20 || people != 40 || got.Tickets != 100 || got.Already != 0 || got.Notes != 100 {
 		t.Errorf("%+v, progress %d", got, people)
 	}
 	if got.Replies == 0 || got.Huddles == 0 || got.Calls == 0 || got.Chats == 0 || got.Attachments == 0 {
@@ -113,17 +120,23 @@ func TestSeed(t *testing.T) {
 	}
 	for route, want := range map[string]int64{
 		"/contacts": got.People, "/tickets": got.Tickets, "/tickets//reply": got.Replies, "/tickets//notes": got.Notes + got.Attachments,
-		"/collaboration/threads": got.Huddles, "/collaboration/messages": got.Huddles, "/calls": got.Calls, "/chats": got.Chats,
+		"/tickets//satisfaction_ratings": 40, "/discussions/categories": 1, "/discussions/categories//forums": 1, "/discussions/forums//topics": 40,
+		"/discussions/topics//comments": 60, "/discussions/topics//follow": 60, "/solutions/categories": 1, "/solutions/categories//folders": 1,
+		"/solutions/folders//articles": 4,
+		"/collaboration/threads":       got.Huddles, "/collaboration/messages": got.Huddles, "/calls": got.Calls, "/chats": got.Chats,
 	} {
 		if int64(d.made[route]) != want {
 			t.Errorf("%s: made %d, counted %d", route, d.made[route], want)
 		}
 	}
+	if got.Ratings != 40 || got.Topics != 40 || got.Comments != 60 || got.Follows != 60 || got.Articles != 4 {
+		t.Errorf("counted %+v", got)
+	}
 	if int64(d.files) != got.Attachments {
 		t.Errorf("%d files, counted %d", d.files, got.Attachments)
 	}
 	for _, body := range d.bodies {
-		if strings.ContainsAny(strings.Trim(body, "{}"), "\x00") || strings.Contains(body, "{name}") || strings.Contains(body, "{product}") {
+		if strings.ContainsAny(strings.Trim(body, "{}"), "\x00") || gap.MatchString(body) {
 			t.Errorf("a gap was not filled: %s", body)
 		}
 	}
@@ -131,10 +144,12 @@ func TestSeed(t *testing.T) {
 
 func TestSeedTwiceAddsNothing(t *testing.T) {
 	d, client := newDesk(t)
-	first := seedDesk(t, client, Options{People: 5, TicketsPer: 4, Seed: 1})
+	all := Options{People: 5, TicketsPer: 4, RatingsPer: 9, TopicsPer: 1, CommentsPer: 2, Articles: 2, Seed: 1}
+	first := seedDesk(t, client, all)
+	delete(d.made, "/discussions/topics//follow") // following again changes nothing and takes no key
 	had := fmt.Sprint(d.made)
-	d.now = d.now.Add(time.Hour)
-	second := seedDesk(t, client, Options{People: 5, TicketsPer: 4, Seed: 1})
+	second := seedDesk(t, client, all)
+	delete(d.made, "/discussions/topics//follow")
 	if fmt.Sprint(d.made) != had || second.Already != 5 {
 		t.Errorf("made %v, had %s, already %d", d.made, had, second.Already)
 	}
@@ -183,7 +198,7 @@ func TestPeopleAreTheSameForTheSameSeed(t *testing.T) {
 func TestWordsAreThere(t *testing.T) {
 	for _, section := range []string{
 		"first", "last", "street", "city", "title", "product", "type", "subject", "problem", "closing", "reply", "note", "huddle",
-		"huddle-message", "call", "chat", "chat-answer",
+		"huddle-message", "call", "chat", "chat-answer", "feedback", "topic", "topic-message", "comment", "article", "article-text",
 	} {
 		if len(words[section]) == 0 {
 			t.Errorf("no words of %s", section)

@@ -11,13 +11,9 @@ import (
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-)
 
-// Ports of the services above the base.
-const (
-	contactsPort = 1
-	ticketsPort  = 2
-	privacyPort  = 5
+	"github.com/lethe-desk/lethe/services/internal/platform/config"
+	"github.com/lethe-desk/lethe/services/internal/platform/daemon"
 )
 
 // DefaultHTTPAddr is where REST listens unless told otherwise.
@@ -43,6 +39,13 @@ type Config struct {
 	AdminKeyFile string
 	// MasterKey is the file with the master key; master.key in Dir when empty.
 	MasterKey string
+	// Storage says where documents and keys lie when that is not Dir; its Data
+	// and MasterKey are those above.
+	Storage config.Storage
+	// Network says where the identities lie and how listeners and connections are secured.
+	config.Network
+	// FourEyes has another person approve a request than the one who raised it.
+	FourEyes bool
 	// TraceFile receives spans as JSON lines; none when empty.
 	TraceFile string
 	// OTLPEndpoint is host:port of a collector that receives spans; none when empty.
@@ -85,8 +88,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MasterKey == "" {
 		c.MasterKey = filepath.Join(c.Dir, "master.key")
 	}
-	if c.GRPCPortBase < 0 || c.GRPCPortBase > 65535-privacyPort {
-		return c, fmt.Errorf("%d is no port: --grpc-port-base lies between 0 and %d", c.GRPCPortBase, 65535-privacyPort)
+	if c.GRPCPortBase < 0 || c.GRPCPortBase > 65535-daemon.LastPlace {
+		return c, fmt.Errorf("%d is no port: --grpc-port-base lies between 0 and %d", c.GRPCPortBase, 65535-daemon.LastPlace)
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -94,11 +97,17 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// grpcAddr is where the service with this place above the base listens.
-func (c Config) grpcAddr(place int) string {
+// grpcAddr is where a service listens.
+func (c Config) grpcAddr(name string) string {
 	port := 0
 	if c.GRPCPortBase > 0 {
-		port = c.GRPCPortBase + place
+		port = c.GRPCPortBase + daemon.Place(name)
 	}
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
+// storage says where all services keep what they keep.
+func (c Config) storage() config.Storage {
+	c.Storage.Data, c.Storage.MasterKey = c.Dir, c.MasterKey
+	return c.Storage
 }

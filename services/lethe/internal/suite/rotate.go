@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/lethe-desk/lethe/services/contacts"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/privacy"
-	"github.com/lethe-desk/lethe/services/tickets"
 )
-
-// services are the names of those with key files, which are their folders too.
-var services = []string{contacts.Name, tickets.Name, privacy.Name}
 
 // RotateKeys begins a new epoch of the master key while the suite is stopped:
 // every living key is wrapped anew, read back, and the old master key is
@@ -31,7 +27,7 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 		return err
 	}
 	// Nothing is changed while a suite runs on the folder.
-	for _, name := range services {
+	for _, name := range c.keepers() {
 		keys, err := openKeys(ctx, filepath.Join(c.Dir, name), name, master)
 		if err != nil {
 			return err
@@ -49,7 +45,7 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 		}
 		step("made a new master key")
 	}
-	for _, name := range services {
+	for _, name := range c.keepers() {
 		if err := rotateService(ctx, filepath.Join(c.Dir, name), name, master); err != nil {
 			return err
 		}
@@ -60,6 +56,18 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	}
 	step(fmt.Sprintf("forgot the old master key; epoch %d has begun", master.Epoch()))
 	return nil
+}
+
+// keepers are the services with a folder: a desk of before has none of those
+// that came later.
+func (c Config) keepers() []string {
+	var names []string
+	for _, m := range members {
+		if _, err := os.Stat(filepath.Join(c.Dir, m.name)); !errors.Is(err, fs.ErrNotExist) {
+			names = append(names, m.name)
+		}
+	}
+	return names
 }
 
 // openKeys opens a service's key file, which fails while a suite has it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -14,14 +15,17 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/lethe-desk/lethe/services/contacts"
+	"github.com/lethe-desk/lethe/services/forums"
 	"github.com/lethe-desk/lethe/services/gateway"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/dial"
-	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/mtls"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
 	"github.com/lethe-desk/lethe/services/internal/platform/run"
 	"github.com/lethe-desk/lethe/services/internal/platform/server"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"github.com/lethe-desk/lethe/services/privacy"
+	"github.com/lethe-desk/lethe/services/ratings"
 	"github.com/lethe-desk/lethe/services/tickets"
 )
 
@@ -39,15 +43,18 @@ type Suite struct {
 	cfg      Config
 	group    *run.Group
 	tele     *obs.Telemetry
-	master   *keyring.Master
-	signer   *authn.Signer
+	place    *storage.Place
+	signers  map[string]*authn.Signer
 	verifier *authn.Verifier
+	tls      *mtls.Pair
 	servers  map[string]*server.Server
 	addrs    Addresses
 
-	// Contacts, Tickets and Privacy are the services, for counting in tests and the bench.
+	// The services, for counting in tests and the bench.
 	Contacts *contacts.Service
 	Tickets  *tickets.Service
+	Forums   *forums.Service
+	Ratings  *ratings.Service
 	Privacy  *privacy.Service
 }
 
@@ -74,7 +81,11 @@ func New(ctx context.Context, c Config) (*Suite, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &Suite{cfg: c, servers: map[string]*server.Server{}, addrs: Addresses{GRPC: map[string]string{}}}
+	pair, err := mtls.Load(mtls.Files{Cert: c.TLSCert, Key: c.TLSKey, CA: c.TLSCA})
+	if err != nil {
+		return nil, err
+	}
+	s := &Suite{cfg: c, tls: pair, servers: map[string]*server.Server{}, signers: map[string]*authn.Signer{}, addrs: Addresses{GRPC: map[string]string{}}}
 	if c.AdminKey == "" {
 		s.addrs.AdminKeyFile = c.AdminKeyFile
 	}
@@ -120,50 +131,74 @@ func (s *Suite) parts(closeLogs func() error) {
 		return func(ctx context.Context) error { return errors.Join(s.tele.Shutdown(ctx), closeLogs()) }, nil
 	})
 	s.group.Add("keys", s.keys)
-	s.group.Add(contacts.Name, s.startContacts)
-	s.group.Add(tickets.Name, s.startTickets)
-	s.group.Add(privacy.Name, s.startPrivacy)
+	for _, m := range members {
+		s.group.Add(m.name, func(ctx context.Context) (func(context.Context) error, error) { return s.startMember(ctx, m) })
+	}
 	s.group.Add("gateway", s.startGateway)
 }
 
 // keys opens what everything else is signed and sealed with.
-func (s *Suite) keys(context.Context) (func(context.Context) error, error) {
+func (s *Suite) keys(ctx context.Context) (func(context.Context) error, error) {
 	var err error
-	if s.master, err = keyring.OpenMaster(s.cfg.MasterKey); err != nil {
+	if s.place, err = storage.Setup(ctx, s.cfg.storage(), s.tele.Logger, s.tele.Tracer); err != nil {
 		return nil, err
 	}
-	key, err := authn.LoadOrCreateKey(filepath.Join(s.cfg.Dir, "identity.key"))
-	if err != nil {
-		return nil, err
+	if err := s.identities(); err != nil {
+		return nil, errors.Join(err, s.place.Close(ctx))
 	}
-	s.signer = authn.NewSigner(key, s.cfg.Now)
-	s.verifier = authn.NewVerifier(s.cfg.Now, s.signer.Public())
-	for name, declared := range map[string][]string{
-		contacts.Name: contacts.Services(), tickets.Name: tickets.Services(), privacy.Name: privacy.Services(),
-	} {
-		s.servers[name], err = server.New(server.Options{
-			Name: name, Declared: declared, Verifier: s.verifier, Logger: s.tele.Logger,
-			Meter: s.tele.Meter, Tracer: s.tele.Tracer, Reflection: s.cfg.Reflection,
+	return s.place.Close, nil
+}
+
+// identities opens every service's own key, and makes the servers that trust them.
+func (s *Suite) identities() error {
+	folder := s.cfg.IdentityFolder(s.cfg.Dir)
+	if err := adoptIdentity(filepath.Join(s.cfg.Dir, "identity.key"), folder); err != nil {
+		return err
+	}
+	s.verifier = authn.NewFolderVerifier(folder, s.cfg.Now, s.tele.Logger)
+	for _, m := range members {
+		var err error
+		if s.signers[m.name], err = authn.OpenIdentity(folder, m.name, "", s.cfg.Now); err != nil {
+			return err
+		}
+		s.servers[m.name], err = server.New(server.Options{
+			Name: m.name, Declared: m.declared, Verifier: s.verifier, Logger: s.tele.Logger,
+			Meter: s.tele.Meter, Tracer: s.tele.Tracer, Reflection: s.cfg.Reflection, Credentials: s.tls.Server(),
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, nil
+	return nil
+}
+
+// adoptIdentity makes the one key that all services of a desk had before each
+// got its own that of contacts, so that tokens which are out stay good.
+func adoptIdentity(old, folder string) error {
+	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("make the folder of identities: %w", err)
+	}
+	if err := os.Rename(old, filepath.Join(folder, contacts.Name+".key")); err != nil {
+		return fmt.Errorf("move the identity key to its folder: %w", err)
+	}
+	return nil
 }
 
 // conn is a connection inside the process to a service, with the manners and
 // the identity of one over the network.
 func (s *Suite) conn(from, to string) grpc.ClientConnInterface {
 	return dial.Wrap(s.servers[to].InProcess(), dial.Options{
-		Source: authn.NewServiceSource(s.signer, from), Meter: s.tele.Meter, Tracer: s.tele.Tracer,
+		Source: authn.NewServiceSource(s.signers[from], from), Meter: s.tele.Meter, Tracer: s.tele.Tracer,
 	})
 }
 
 // serve opens a service's listener, watches it, and registers its readiness.
-func (s *Suite) serve(name string, place int, ready func(context.Context) error) (func(context.Context) error, error) {
+func (s *Suite) serve(name string, ready func(context.Context) error) (func(context.Context) error, error) {
 	srv := s.servers[name]
-	addr, err := srv.Start(s.cfg.grpcAddr(place))
+	addr, err := srv.Start(s.cfg.grpcAddr(name))
 	if err != nil {
 		return nil, fmt.Errorf("%w; another suite may run on this port: choose others with --grpc-port-base", err)
 	}
@@ -172,65 +207,25 @@ func (s *Suite) serve(name string, place int, ready func(context.Context) error)
 	return srv.Stop, s.tele.Health.Add(name, ready)
 }
 
-func (s *Suite) startContacts(ctx context.Context) (func(context.Context) error, error) {
-	svc, err := contacts.New(ctx, contacts.Config{
-		Dir: filepath.Join(s.cfg.Dir, contacts.Name), Master: s.master, Signer: s.signer,
-		AdminKey: s.cfg.AdminKey, AdminKeyFile: s.cfg.AdminKeyFile, Now: s.cfg.Now, Log: s.tele.Logger,
-	})
+// startMember opens a service and serves it; the returned stop ends its calls, then the service.
+func (s *Suite) startMember(ctx context.Context, m member) (func(context.Context) error, error) {
+	svc, err := m.open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	s.Contacts = svc
-	svc.Register(s.servers[contacts.Name])
-	return s.up(contacts.Name, contactsPort, svc.Ready, svc.Close)
-}
-
-func (s *Suite) startTickets(ctx context.Context) (func(context.Context) error, error) {
-	svc, err := tickets.New(ctx, tickets.Config{
-		Dir: filepath.Join(s.cfg.Dir, tickets.Name), Master: s.master,
-		Contacts: s.conn(tickets.Name, contacts.Name), Now: s.cfg.Now, Log: s.tele.Logger,
-	})
+	svc.Register(s.servers[m.name])
+	serving, err := s.serve(m.name, svc.Ready)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, svc.Close(context.WithoutCancel(ctx)))
 	}
-	s.Tickets = svc
-	svc.Register(s.servers[tickets.Name])
-	return s.up(tickets.Name, ticketsPort, svc.Ready, svc.Close)
-}
-
-func (s *Suite) startPrivacy(ctx context.Context) (func(context.Context) error, error) {
-	participants := map[string]grpc.ClientConnInterface{}
-	for name := range s.servers {
-		participants[name] = s.conn(privacy.Name, name)
-	}
-	svc, err := privacy.New(ctx, privacy.Config{
-		Dir: filepath.Join(s.cfg.Dir, privacy.Name), Master: s.master, Contacts: participants[contacts.Name],
-		Participants: participants, ExportTTL: s.cfg.ExportTTL, Now: s.cfg.Now,
-		Tracer: s.tele.Tracer.Tracer("lethe/saga"), Log: s.tele.Logger,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Privacy = svc
-	svc.Register(s.servers[privacy.Name])
-	stop, err := s.up(privacy.Name, privacyPort, svc.Ready, svc.Close)
-	if err != nil {
-		return nil, err
-	}
-	// Sagas call privacy too: they run once it takes calls.
-	if err := svc.Start(ctx); err != nil {
-		return nil, errors.Join(err, stop(ctx))
+	stop := func(ctx context.Context) error { return errors.Join(serving(ctx), svc.Close(ctx)) }
+	if w, ok := svc.(interface{ Start(context.Context) error }); ok {
+		// Sagas call privacy too: they run once it takes calls.
+		if err := w.Start(ctx); err != nil {
+			return nil, errors.Join(err, stop(context.WithoutCancel(ctx)))
+		}
 	}
 	return stop, nil
-}
-
-// up serves a service; the returned stop ends its calls, then the service.
-func (s *Suite) up(name string, place int, ready, end func(context.Context) error) (func(context.Context) error, error) {
-	stop, err := s.serve(name, place, ready)
-	if err != nil {
-		return nil, errors.Join(err, end(context.Background()))
-	}
-	return func(ctx context.Context) error { return errors.Join(stop(ctx), end(ctx)) }, nil
 }
 
 // readHeader bounds how long a client may take to send its headers.
@@ -238,7 +233,8 @@ const readHeader = 10 * time.Second
 
 func (s *Suite) startGateway(ctx context.Context) (func(context.Context) error, error) {
 	g, err := gateway.New(ctx, gateway.Config{
-		Contacts: s.user(contacts.Name), Tickets: s.user(tickets.Name), Privacy: s.user(privacy.Name),
+		Contacts: s.user(contacts.Name), Tickets: s.user(tickets.Name), Forums: s.user(forums.Name),
+		Ratings: s.user(ratings.Name), Privacy: s.user(privacy.Name),
 		Verifier: s.verifier, RateLimit: s.cfg.RateLimit,
 		Live: s.tele.Health.Live(), Ready: s.tele.Health.Ready(), Metrics: s.tele.MetricsHandler(),
 		Tracer: s.tele.Tracer, Meter: s.tele.Meter, Log: s.tele.Logger, Now: s.cfg.Now,

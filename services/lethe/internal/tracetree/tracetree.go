@@ -109,3 +109,18 @@ func label(s obs.SpanLine) string {
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// serviceKey is the attribute by which a server's span says which service answered.
+const serviceKey = "service"
+
+// Participants returns the services that answered calls in a trace, sorted by name.
+func Participants(spans []obs.SpanLine) []string {
+	var names []string
+	for _, s := range spans {
+		if name, ok := s.Attributes[serviceKey].(string); ok && s.Kind == "server" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -29,10 +29,10 @@ func TestTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []obs.SpanLine{ // written as they end: children first
-		span("d", "c", "svc/Method", "server", 3, 4, nil), other,
-		span("c", "b", "svc/Method", "client", 2, 5, nil),
+		span("d", "c", "svc/Method", "server", 3, 4, map[string]any{"service": "tickets"}), other,
+		span("c", "b", "svc/Method", "client", 2, 5, map[string]any{"service": "nobody"}),
 		span("b", "a", "saga.step", "internal", 1, 6, map[string]any{"saga.step": "fence.tickets"}),
-		span("a", "gone", "POST /x", "server", 0, 10, nil), again,
+		span("a", "gone", "POST /x", "server", 0, 10, map[string]any{"service": "gateway"}), again,
 	} {
 		b, err := json.Marshal(s)
 		if err != nil {
@@ -60,5 +60,8 @@ func TestTree(t *testing.T) {
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+	if got := strings.Join(Participants(spans), " "); got != "gateway tickets" {
+		t.Errorf("participants %q", got)
 	}
 }

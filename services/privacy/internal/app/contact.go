@@ -61,7 +61,11 @@ func (a *App) RestoreContact(ctx context.Context, id int64) error {
 // Repeating it before that joins the erasure; afterwards the contact is not found.
 // An error once the request is stored does not take it back: it is carried out
 // as soon as that is possible, and shows among the requests.
+// Where two people decide it is FOUR_EYES, with the request to raise.
 func (a *App) HardDeleteContact(ctx context.Context, id int64, force bool) error {
+	if err := a.twoDecide(); err != nil {
+		return err
+	}
 	running, err := a.erasing(ctx, id)
 	if err != nil {
 		return err
@@ -70,7 +74,7 @@ func (a *App) HardDeleteContact(ctx context.Context, id int64, force bool) error
 		if err := a.mayErase(ctx, id, force); err != nil {
 			return err
 		}
-		req, err := a.raise(ctx, Raise{Kind: request.Erasure, Contact: id, onlyHidden: !force})
+		req, err := a.raise(ctx, Raise{Kind: request.Erasure, Contact: id, Direct: true, onlyHidden: !force})
 		if err != nil {
 			return err
 		}
@@ -88,11 +92,11 @@ func keyless(r *saga.Row) bool {
 	return ok && step.State == saga.StepDone
 }
 
-// erasing returns the erasure of the contact that is under way, "" when none
+// erasing returns the erasure of the person that is under way, "" when none
 // is; one that has destroyed the last key makes the contact not found.
 func (a *App) erasing(ctx context.Context, id int64) (string, error) {
 	doc, err := a.subject(ctx, caller(ctx).Account, id)
-	if err != nil || doc.ActiveKind != flow.EraseContact {
+	if err != nil || !flow.ErasesPerson(doc.ActiveKind) {
 		return "", storeFault("contact", id, err)
 	}
 	row, err := a.resume(ctx, doc)

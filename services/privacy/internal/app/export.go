@@ -26,7 +26,7 @@ func (a *App) startExport(ctx context.Context, req *store.Request, refs map[stri
 		Archive: blob.NewName(), Parts: map[string]string{}, Key: blob.NewKey(),
 	}
 	for _, p := range a.Participants {
-		doc.Parts[p] = blob.NewName()
+		doc.Parts[p.Name] = blob.NewName()
 	}
 	err := a.Store.Exports.Insert(ctx, ring.Export, doc)
 	if errors.Is(err, docstore.ErrFenced) {

@@ -27,8 +27,19 @@ type intent struct {
 	prepare func(*store.Subject, map[string]string)
 }
 
-// begin starts a mutating saga, or joins the one of the same kind that is
-// already under way, or an erasure that is through. The person's document is the mutex: who wins its
+// joins reports whether the saga that has the person does what is wanted.
+func (in intent) joins(doc *store.Subject) bool {
+	if flow.ErasesPerson(in.kind) {
+		return flow.ErasesPerson(doc.ActiveKind)
+	}
+	return doc.ActiveKind == in.kind && doc.ActiveRefs[flow.RefTicket] == in.refs[flow.RefTicket]
+}
+
+// erases reports whether an erasure of the person leaves nothing to do.
+func (in intent) erases() bool { return flow.ErasesPerson(in.kind) || in.kind == flow.EraseTicket }
+
+// begin starts a mutating saga, or joins the one that is already under way to
+// the same end, or an erasure of the person that is through. The person's document is the mutex: who wins its
 // compare-and-swap has the next sequence number, and the saga's id written
 // there is the intent that a crash before its creation cannot lose.
 func (a *App) begin(ctx context.Context, account, subject int64, in intent) (string, error) {
@@ -68,7 +79,7 @@ func (a *App) try(ctx context.Context, doc *store.Subject, in intent) (string, e
 			return "", err
 		}
 		if !row.State.Ended() {
-			if doc.ActiveKind == in.kind {
+			if in.joins(doc) {
 				return doc.Active, nil
 			}
 			if row.State == saga.StateParked {
@@ -76,8 +87,8 @@ func (a *App) try(ctx context.Context, doc *store.Subject, in intent) (string, e
 			}
 			return "", errBusy
 		}
-		if doc.ActiveKind == flow.EraseContact && row.State == saga.StateCompleted {
-			if in.kind == flow.EraseContact {
+		if flow.ErasesPerson(doc.ActiveKind) && row.State == saga.StateCompleted {
+			if in.erases() {
 				return doc.Active, nil
 			}
 			return "", fault.NotFound("contact", doc.ID)

@@ -31,8 +31,8 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
-	"github.com/lethe-desk/lethe/services/internal/platform/local"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 	"github.com/lethe-desk/lethe/services/privacy/internal/flow"
 	"github.com/lethe-desk/lethe/services/privacy/internal/saga"
 	"github.com/lethe-desk/lethe/services/privacy/internal/store"
@@ -69,7 +69,7 @@ func open(t *testing.T) *shop {
 	dir := t.TempDir()
 	master, err := keyring.OpenMaster(filepath.Join(dir, "master.key"))
 	check(t, err)
-	s, err := local.Open(t.Context(), dir, "privacy", master, time.Now)
+	s, err := storage.Open(t.Context(), "privacy", storage.Config{Dir: dir, Master: master})
 	check(t, err)
 	docs, err := store.Bind(t.Context(), s.DB)
 	check(t, err)

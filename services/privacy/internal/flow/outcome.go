@@ -28,9 +28,14 @@ func KindOf(k saga.OutcomeKind) participantv1.OutcomeKind {
 
 const categoryPrefix = "CATEGORY_"
 
+// CategoryWord is the contract's name of a category as people are shown it: "content".
+func CategoryWord(c optionsv1.Category) string {
+	return strings.ToLower(strings.TrimPrefix(c.String(), categoryPrefix))
+}
+
 // CategoryOf is how a saga's row files an outcome: "content.tickets".
 func CategoryOf(o *participantv1.Outcome) string {
-	return strings.ToLower(strings.TrimPrefix(o.GetCategory().String(), categoryPrefix)) + "." + o.GetResource()
+	return CategoryWord(o.GetCategory()) + "." + o.GetResource()
 }
 
 // SplitCategory takes CategoryOf apart.

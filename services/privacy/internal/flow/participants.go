@@ -1,6 +1,7 @@
 // Package flow holds the sagas of privacy as lists of stages: soft delete,
-// restore, erasure of a contact and export. It knows the participants by name
-// and speaks to them through their one contract; it keeps nothing itself.
+// restore, erasure of a contact, an agent or a ticket, and export. It knows the
+// participants by name and speaks to them through their one contract; it keeps
+// nothing itself.
 package flow
 
 import (
@@ -31,8 +32,10 @@ type Participant struct {
 // deleted, so a heavy person takes several attempts and loses nothing.
 const sweepTimeout = 10 * time.Minute
 
-func subject(call saga.Call) *participantv1.Subject {
-	return &participantv1.Subject{Account: proto.Int64(call.Account), Id: proto.Int64(call.Subject)}
+func subject(call saga.Call) *participantv1.Subject { return subjectOf(call.Account, call.Subject) }
+
+func subjectOf(account, id int64) *participantv1.Subject {
+	return &participantv1.Subject{Account: &account, Id: &id}
 }
 
 func token(call saga.Call) *participantv1.Token {
@@ -89,34 +92,80 @@ func (p Participant) destroy(ctx context.Context, call saga.Call) saga.Result {
 	return answer(err)
 }
 
-// sweep follows the participant's progress and takes its outcomes. A stream
-// that ends without them is no answer.
-func (p Participant) sweep(ctx context.Context, call saga.Call) saga.Result {
-	stream, err := p.Client.Sweep(as(ctx, call), &participantv1.SweepRequest{
-		Subject: subject(call), Saga: proto.String(call.Saga), Token: token(call),
-	})
-	if err != nil {
-		return answer(err)
-	}
+// answers is a stream of progress with outcomes in its last message.
+type answers[T any] interface {
+	Recv() (T, error)
+}
+
+type report interface {
+	GetDone() int64
+	GetOutcomes() []*participantv1.Outcome
+}
+
+// follow reads a stream to its end, hands its progress on and returns the
+// outcomes. A stream that breaks is no answer.
+func follow[T report](stream answers[T], call saga.Call) ([]*participantv1.Outcome, error) {
 	var outcomes []*participantv1.Outcome
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			break
+			return outcomes, nil
 		}
 		if err != nil {
-			return answer(err)
+			return nil, err
 		}
 		call.Progress(m.GetDone(), 0)
 		if len(m.GetOutcomes()) > 0 {
 			outcomes = m.GetOutcomes()
 		}
 	}
-	return p.reported(outcomes, call)
 }
 
-// reported checks that every resource of the plan is answered for.
-func (p Participant) reported(outcomes []*participantv1.Outcome, call saga.Call) saga.Result {
+// sweep deletes, and takes the outcomes: one at least for each planned resource.
+func (p Participant) sweep(kind kindFunc) saga.StepFunc {
+	return func(ctx context.Context, call saga.Call) saga.Result {
+		k := kind(call)
+		if k == participantv1.SubjectKind_SUBJECT_KIND_UNSPECIFIED {
+			return saga.Failed("kind_unsaid")
+		}
+		stream, err := p.Client.Sweep(as(ctx, call), &participantv1.SweepRequest{
+			Subject: subject(call), Saga: proto.String(call.Saga), Token: token(call), Kind: k.Enum(),
+		})
+		if err != nil {
+			return answer(err)
+		}
+		outcomes, err := follow(stream, call)
+		if err != nil {
+			return answer(err)
+		}
+		return p.reported(outcomes, call, func(planned) bool { return true })
+	}
+}
+
+// redact takes the person out of other people's words. What they are recognised
+// by is asked for now and forgotten with the call.
+func (p Participant) redact(d Directory) saga.StepFunc {
+	return func(ctx context.Context, call saga.Call) saga.Result {
+		ids, _, err := d.Identify(ctx, call.Account, call.Subject)
+		if err != nil {
+			return answer(err)
+		}
+		stream, err := p.Client.Redact(as(ctx, call), &participantv1.RedactRequest{
+			Subject: subject(call), Saga: proto.String(call.Saga), Token: token(call), Identifiers: ids,
+		})
+		if err != nil {
+			return answer(err)
+		}
+		outcomes, err := follow(stream, call)
+		if err != nil {
+			return answer(err)
+		}
+		return p.reported(outcomes, call, func(r planned) bool { return r.mentioned })
+	}
+}
+
+// reported checks that every resource of the plan which owes an answer has given one.
+func (p Participant) reported(outcomes []*participantv1.Outcome, call saga.Call, owes func(planned) bool) saga.Result {
 	out := make([]saga.Outcome, 0, len(outcomes))
 	answered := map[string]bool{}
 	for _, o := range outcomes {
@@ -130,8 +179,14 @@ func (p Participant) reported(outcomes []*participantv1.Outcome, call saga.Call)
 			Participant: p.Name, Category: CategoryOf(o), Kind: kind, Count: o.GetCount(), Ground: o.GetGround(), Until: until(o),
 		})
 	}
-	if !p.all(call, answered) {
+	plan := planOf(call, p.Name)
+	if len(plan) == 0 {
 		return saga.Failed("missing_outcome")
+	}
+	for _, r := range plan {
+		if owes(r) && !answered[r.name] {
+			return saga.Failed("missing_outcome")
+		}
 	}
 	return saga.Done(out...)
 }
@@ -141,60 +196,6 @@ func until(o *participantv1.Outcome) time.Time {
 		return time.Time{}
 	}
 	return o.GetUntil().AsTime()
-}
-
-// attest recounts. What is left is swept again, a key that is left is destroyed again.
-func (p Participant) attest(ctx context.Context, call saga.Call) saga.Result {
-	c, err := p.Client.CountHoldings(as(ctx, call), &participantv1.CountHoldingsRequest{Subject: subject(call)})
-	if err != nil {
-		return answer(err)
-	}
-	if c.KeyPresent == nil {
-		return saga.Failed("uncounted")
-	}
-	if c.GetKeyPresent() {
-		return saga.Rerun("key_left", "destroy."+p.Name)
-	}
-	counted := map[string]bool{}
-	for _, n := range c.GetCounts() {
-		counted[n.GetResource()] = n.Owned != nil
-		if n.GetOwned() != 0 {
-			return saga.Rerun("data_left", "sweep."+p.Name)
-		}
-	}
-	if !p.all(call, counted) {
-		return saga.Failed("uncounted")
-	}
-	return saga.Done()
-}
-
-// all reports whether every resource of the participant's plan is among the names; without a plan nothing is.
-func (p Participant) all(call saga.Call, names map[string]bool) bool {
-	for r := range strings.SplitSeq(call.Ref(planRef(p.Name)), ":") {
-		if !names[r] {
-			return false
-		}
-	}
-	return true
-}
-
-// planRef is the reference under which the plan keeps a participant's resources.
-func planRef(participant string) string { return "plan_" + participant }
-
-// plan asks what is held: the resources that must be answered for later.
-func (p Participant) plan(ctx context.Context, call saga.Call) saga.Result {
-	c, err := p.Client.CountHoldings(as(ctx, call), &participantv1.CountHoldingsRequest{Subject: subject(call)})
-	if err != nil {
-		return answer(err)
-	}
-	names := make([]string, 0, len(c.GetCounts()))
-	for _, n := range c.GetCounts() {
-		names = append(names, n.GetResource())
-	}
-	if len(names) == 0 {
-		return saga.Failed("empty_plan")
-	}
-	return saga.Done().WithRefs(map[string]string{planRef(p.Name): strings.Join(names, ":")})
 }
 
 // nothing undoes a step without an effect.

@@ -12,6 +12,8 @@ const (
 
 // The states of a request.
 const (
+	// Received requests wait for somebody's decision.
+	Received  = "received"
 	Approved  = "approved"
 	Running   = "running"
 	Completed = "completed"
@@ -22,6 +24,15 @@ const (
 
 // Kinds returns all kinds.
 func Kinds() []string { return []string{Erasure, Export} }
+
+// Grounds returns why a request may be refused: that it is not shown who asks,
+// GDPR Article 12(5) and 17(3), that somebody else is meant, or that it was taken back.
+func Grounds() []string {
+	return []string{
+		"identity_unproven", "unfounded", "excessive", "legal_obligation", "legal_claims",
+		"public_interest", "freedom_of_expression", "not_the_subject", "withdrawn",
+	}
+}
 
 // StateOf returns a request's state while its saga is in the given state; ""
 // is a saga that has not been created yet.

@@ -49,13 +49,15 @@ func sagaOf(r *saga.Row) *privacyv1.Saga {
 		CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), FinishedAt: stamp(r.FinishedAt),
 	}
 	for _, s := range r.Steps {
+		if s.State == saga.StepDone {
+			for _, o := range s.Outcomes {
+				out.Outcomes = append(out.Outcomes, outcomeOf(s.Stage, o))
+			}
+		}
 		out.Steps = append(out.Steps, &privacyv1.SagaStep{
 			Stage: str(s.Stage), Name: proto.String(s.Name), State: proto.String(string(s.State)),
 			Attempts: proto.Int32(int32(s.Attempts)), Code: str(s.Code),
 		})
-	}
-	for _, o := range r.Outcomes() {
-		out.Outcomes = append(out.Outcomes, outcomeOf(o))
 	}
 	return out
 }
@@ -68,10 +70,10 @@ func ref(r *saga.Row, name string) *int64 {
 	return &n
 }
 
-func outcomeOf(o saga.Outcome) *privacyv1.SagaOutcome {
+func outcomeOf(stage string, o saga.Outcome) *privacyv1.SagaOutcome {
 	category, resource := flow.SplitCategory(o.Category)
 	return &privacyv1.SagaOutcome{
-		Participant: &o.Participant,
+		Participant: &o.Participant, Stage: str(stage),
 		Outcome: &participantv1.Outcome{
 			Resource: &resource, Category: &category, Kind: flow.KindOf(o.Kind).Enum(),
 			Count: &o.Count, Ground: str(o.Ground), Until: stamp(o.Until),
@@ -89,15 +91,26 @@ func eventOf(e saga.Event) *privacyv1.SagaEvent {
 
 func requestOf(r *app.Request) *privacyv1.Request {
 	out := &privacyv1.Request{
-		Id: &r.ID, Kind: &r.Kind, State: &r.State, ContactId: &r.ContactID,
-		RequestedBy: num(r.RequestedBy), ApprovedBy: num(r.ApprovedBy), DueBy: stamp(r.DueBy),
+		Id: &r.ID, Kind: &r.Kind, State: &r.State, ContactId: &r.ContactID, TicketId: num(r.TicketID),
+		RequestedBy: num(r.RequestedBy), ApprovedBy: num(r.ApprovedBy), RefusedBy: num(r.RefusedBy), Ground: str(r.Ground),
+		DueBy: stamp(r.DueBy), DecidedAt: stamp(r.DecidedAt),
 		CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), ClosedAt: stamp(r.ClosedAt),
 	}
 	// Before the start the ids are drawn, and nothing is to be found under them.
-	if r.State != request.Approved {
+	if r.State != request.Received && r.State != request.Approved {
 		out.SagaId, out.ExportId = str(r.SagaID), num(r.ExportID)
 	}
+	for _, h := range r.Holdings {
+		out.Holdings = append(out.Holdings, holdingOf(h))
+	}
 	return out
+}
+
+func holdingOf(h flow.Holding) *privacyv1.RequestHolding {
+	return &privacyv1.RequestHolding{
+		Participant: &h.Participant, Resource: &h.Resource, Category: proto.String(flow.CategoryWord(h.Category)),
+		Owned: &h.Owned, Linked: &h.Linked, Mentioned: &h.Mentioned,
+	}
 }
 
 func exportOf(e *store.Export) *privacyv1.Export {

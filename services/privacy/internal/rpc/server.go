@@ -35,10 +35,11 @@ func (s *Server) HardDeleteContact(ctx context.Context, in *privacyv1.HardDelete
 	return &privacyv1.HardDeleteContactResponse{}, s.App.HardDeleteContact(ctx, in.GetId(), in.GetForce())
 }
 
-// CreateRequest raises a request and starts it.
+// CreateRequest raises a request.
 func (s *Server) CreateRequest(ctx context.Context, in *privacyv1.CreateRequestRequest) (*privacyv1.CreateRequestResponse, error) {
 	r, err := s.App.CreateRequest(ctx, app.Raise{
-		Kind: in.GetRequest().GetKind(), Contact: in.GetRequest().GetContactId(), Key: in.GetIdempotencyKey(),
+		Kind: in.GetRequest().GetKind(), Contact: in.GetRequest().GetContactId(), Ticket: in.GetRequest().GetTicketId(),
+		Direct: in.GetRequest().GetDirect(), Key: in.GetIdempotencyKey(),
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +54,24 @@ func (s *Server) GetRequest(ctx context.Context, in *privacyv1.GetRequestRequest
 		return nil, err
 	}
 	return &privacyv1.GetRequestResponse{Request: requestOf(r)}, nil
+}
+
+// ApproveRequest approves a request and starts it.
+func (s *Server) ApproveRequest(ctx context.Context, in *privacyv1.ApproveRequestRequest) (*privacyv1.ApproveRequestResponse, error) {
+	r, err := s.App.ApproveRequest(ctx, in.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &privacyv1.ApproveRequestResponse{Request: requestOf(r)}, nil
+}
+
+// RefuseRequest closes a request with a ground.
+func (s *Server) RefuseRequest(ctx context.Context, in *privacyv1.RefuseRequestRequest) (*privacyv1.RefuseRequestResponse, error) {
+	r, err := s.App.RefuseRequest(ctx, in.GetId(), in.GetGround())
+	if err != nil {
+		return nil, err
+	}
+	return &privacyv1.RefuseRequestResponse{Request: requestOf(r)}, nil
 }
 
 // ListRequests reads a page of requests.

@@ -140,37 +140,38 @@ func (e *Engine) List(ctx context.Context, f Filter, cursor string, limit int) (
 // errNothing ends an alteration that has nothing to write.
 var errNothing = errors.New("nothing to do")
 
-// alter changes a row from outside a run, by as many compare-and-swaps as it takes.
-func (e *Engine) alter(ctx context.Context, id string, change func(*Row, *plan, time.Time) error) error {
+// alter changes a row from outside a run, by as many compare-and-swaps as it
+// takes, and returns the epoch in which it left it: 0 when there was nothing to do.
+func (e *Engine) alter(ctx context.Context, id string, change func(*Row, *plan, time.Time) error) (int32, error) {
 	for {
 		row, err := e.store.Load(ctx, id)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		p, err := e.planOf(row)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		c := row.Clone()
 		now := stamp(e.now())
 		if err := change(c, p, now); err != nil {
 			if errors.Is(err, errNothing) {
-				return nil
+				return 0, nil
 			}
-			return err
+			return 0, err
 		}
 		c.UpdatedAt = now
 		err = e.store.Save(ctx, c)
 		if err == nil {
 			e.commits.Add(1)
 			e.hub.committed(c)
-			return nil
+			return c.Epoch, nil
 		}
 		if !errors.Is(err, ErrStale) {
-			return err
+			return 0, err
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
 }
@@ -179,9 +180,9 @@ func (e *Engine) alter(ctx context.Context, id string, change func(*Row, *plan, 
 // is fenced by the same write. ErrTooLate after the pivot's stage was entered,
 // ErrEnded after the end; cancelling what already goes back is no error.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
-	err := e.alter(ctx, id, cancelChange)
+	epoch, err := e.alter(ctx, id, cancelChange)
 	if err == nil {
-		e.wake(id, true)
+		e.wake(id, epoch)
 	}
 	return err
 }
@@ -212,9 +213,9 @@ func cancelChange(r *Row, p *plan, now time.Time) error {
 
 // Retry resumes a parked saga where it stands, with fresh attempts. ErrNotParked otherwise.
 func (e *Engine) Retry(ctx context.Context, id string) error {
-	err := e.alter(ctx, id, retryChange)
+	_, err := e.alter(ctx, id, retryChange)
 	if err == nil {
-		e.wake(id, false)
+		e.wake(id, 0)
 	}
 	return err
 }
@@ -250,10 +251,14 @@ func (r *Row) unparked() string {
 	return ""
 }
 
-// freshen lets a step that did not answer be asked as if for the first time.
+// freshen lets a step that did not answer be asked as if for the first time. A
+// step that waits keeps its time: without it nothing would ever wake it.
 func (r *Row) freshen(p *plan, i int) {
 	s := &r.Steps[i]
-	s.Attempts, s.Until = 0, time.Time{}
+	s.Attempts = 0
+	if s.State != StepWaiting {
+		s.Until = time.Time{}
+	}
 	back := r.State == StateUndoing
 	if p.stage[i] == r.Stage && !back && (s.State == StepFailed || s.State == StepRefused) {
 		s.State, s.Code = StepPending, ""
@@ -267,24 +272,26 @@ func (e *Engine) Signal(ctx context.Context, id, name string) error {
 	if !codeRule.MatchString(name) {
 		return fmt.Errorf("%w: signal", ErrArgument)
 	}
-	err := e.alter(ctx, id, func(r *Row, _ *plan, now time.Time) error {
-		switch {
-		case slices.Contains(r.Signals, name):
-			return errNothing
-		case !r.apply(evSignalled):
-			return ErrEnded
-		case len(r.Signals) >= maxSignals:
-			return fmt.Errorf("%w: too many signals", ErrArgument)
-		}
-		r.Signals = append(r.Signals, name)
-		waits := slices.ContainsFunc(r.Steps, func(s StepRow) bool { return s.State == StepWaiting })
-		if r.State == StateWaiting && waits {
-			r.DueAt = now
-		}
-		return nil
-	})
+	_, err := e.alter(ctx, id, func(r *Row, _ *plan, now time.Time) error { return signalChange(r, name, now) })
 	if err == nil {
-		e.wake(id, false)
+		e.wake(id, 0)
 	}
 	return err
+}
+
+func signalChange(r *Row, name string, now time.Time) error {
+	switch {
+	case slices.Contains(r.Signals, name):
+		return errNothing
+	case !r.apply(evSignalled):
+		return ErrEnded
+	case len(r.Signals) >= maxSignals:
+		return fmt.Errorf("%w: too many signals", ErrArgument)
+	}
+	r.Signals = append(r.Signals, name)
+	waits := slices.ContainsFunc(r.Steps, func(s StepRow) bool { return s.State == StepWaiting })
+	if r.State == StateWaiting && waits {
+		r.DueAt = now
+	}
+	return nil
 }

@@ -18,6 +18,8 @@ type scenario struct {
 	refuse  map[string]bool // forward steps that refuse
 	end     saga.State
 	effects []string
+	// repeating participants forget their keys: for the control.
+	repeating bool
 }
 
 var scenarios = []scenario{
@@ -58,8 +60,17 @@ func (sc scenario) definition(w *sagatest.World, l *life) saga.Definition {
 // play runs the scenario through processes of which each dies at its point and
 // the last lives. It returns how many points each life passed.
 func (sc scenario) play(t *testing.T, embedded bool, deaths ...int) []int {
-	var passed []int
-	s, w := sagatest.NewStore(), sagatest.NewWorld()
+	passed, wrong := sc.playOn(t, sagatest.NewStore(), embedded, deaths...)
+	for _, w := range wrong {
+		t.Error(w)
+	}
+	return passed
+}
+
+// playOn is play on a store of the caller's; it returns what is wrong in the end.
+func (sc scenario) playOn(t *testing.T, s sagatest.Books, embedded bool, deaths ...int) (passed []int, wrong []string) {
+	w := sagatest.NewWorld()
+	w.Repeating = sc.repeating
 	const id = "1-1"
 	for n, at := range append(deaths, 0) {
 		l := newLife(at)
@@ -95,15 +106,33 @@ func (sc scenario) play(t *testing.T, embedded bool, deaths ...int) []int {
 		t.Fatal(err)
 	}
 	if row.State != sc.end {
-		t.Errorf("%s %v: %s (%s), want %s\n%s", sc.name, deaths, row.State, row.Reason, sc.end, dump(row))
+		wrong = append(wrong, fmt.Sprintf("%v: %s (%s), want %s\n%s", deaths, row.State, row.Reason, sc.end, dump(row)))
 	}
-	for _, wrong := range sound(s, w, id) {
-		t.Errorf("%s %v: %s", sc.name, deaths, wrong)
+	for _, what := range sound(s, w, id) {
+		wrong = append(wrong, fmt.Sprintf("%v: %s", deaths, what))
 	}
 	if got := books(w); !same(got, sc.effects) {
-		t.Errorf("%s %v: happened %v, want %v", sc.name, deaths, got, sc.effects)
+		wrong = append(wrong, fmt.Sprintf("%v: happened %v, want %v", deaths, got, sc.effects))
 	}
-	return passed
+	return passed, wrong
+}
+
+// TestCrashPointsControl lets participants forget what they have done: a crash
+// between a call and its record must then be noticed, at those points alone.
+func TestCrashPointsControl(t *testing.T) {
+	sc := scenarios[0]
+	sc.repeating = true
+	noticed := 0
+	for k := 1; k <= 22; k++ {
+		synctest.Test(t, func(t *testing.T) {
+			if _, wrong := sc.playOn(t, sagatest.NewStore(), true, k); len(wrong) > 0 {
+				noticed++
+			}
+		})
+	}
+	if noticed == 0 || noticed == 22 {
+		t.Errorf("participants that do everything twice are noticed at %d of 22 points", noticed)
+	}
 }
 
 // TestCrashPoints kills the process before and after every write and every

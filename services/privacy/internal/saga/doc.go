@@ -18,6 +18,8 @@
 //     What a former owner records is refused here, what it calls is refused by
 //     participants, which compare (sequence, epoch, stage).
 //
-// What it leaves out: participants must be idempotent by [Call.Key] and must
-// refuse lower tokens; a step's function must return when its context ends.
+// What it leaves out: participants must be idempotent by [Call.Key], must refuse
+// lower tokens, and must not do late, under the same token, what they have
+// refused: a refused step is not undone. A step's function must return when its
+// context ends.
 package saga

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,9 +19,7 @@ type Engine struct {
 	poke   chan struct{}
 	work   chan func()  // hands calls to idle workers
 	idle   atomic.Int32 // workers that wait for work
-	// fenced reports whether the row a stale write met belongs to somebody else
-	// by now. A field only so that a test can break it and see that the tests notice.
-	fenced func(stored *Row, epoch int32) bool
+	rules  rules
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -48,6 +45,21 @@ type Stats struct {
 	Running int
 }
 
+// rules are what the engine's guarantees rest on. They are fields only so that a
+// test can break one and see that the tests notice.
+type rules struct {
+	// fenced reports whether the row a stale write met belongs to somebody else by now.
+	fenced func(stored *Row, epoch int32) bool
+	// claimable reports whether a saga is due and in nobody's hands.
+	claimable func(o *Options, row *Row, now time.Time) bool
+	// landed reports whether the row a stale write met is what that write would have made of before.
+	landed func(stored, before, written *Row) bool
+	// held returns when a lease began that was written by a try between first and last.
+	held func(first, last time.Time) time.Time
+	// record writes what a stage has brought into the row.
+	record func(p *plan, r *Row, finals []final, now time.Time) event
+}
+
 // New returns an engine that does nothing until definitions are registered and Start is called.
 func New(store Store, opts Options) *Engine {
 	traced := opts.Tracer != nil
@@ -57,7 +69,7 @@ func New(store Store, opts Options) *Engine {
 		slots:  make(chan struct{}, opts.MaxRunning),
 		poke:   make(chan struct{}, 1),
 		work:   make(chan func()),
-		fenced: func(stored *Row, epoch int32) bool { return stored.Epoch != epoch },
+		rules:  rules{fenced: fenced, claimable: claimable, landed: landed, held: held, record: record},
 		plans:  map[string]map[int]*plan{},
 		latest: map[string]*plan{},
 		bulk:   map[string]chan struct{}{},
@@ -250,7 +262,7 @@ func (e *Engine) poller(orphans []string) {
 		for e.sweep() {
 		}
 		// Jitter keeps engines that were started together from asking together.
-		timer.Reset(e.opts.Poll - e.opts.Poll/10 + rand.N(e.opts.Poll/5+1))
+		timer.Reset(e.opts.Poll - e.opts.Poll/10 + time.Duration(e.opts.Rand()*float64(e.opts.Poll/5)))
 	}
 }
 
@@ -264,7 +276,11 @@ func (e *Engine) sweep() bool {
 		return false
 	}
 	e.setBacklog(len(ids) == batch)
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	// Engines that poll together begin at different ends of the list.
+	for i := len(ids) - 1; i > 0; i-- {
+		j := int(e.opts.Rand() * float64(i+1))
+		ids[i], ids[j] = ids[j], ids[i]
+	}
 	begun := 0
 	for _, id := range ids {
 		switch err := e.begin(id); {
@@ -361,13 +377,14 @@ func (e *Engine) drive(r *run) {
 }
 
 // wake lets a saga that has become due run here at once when there is room,
-// and makes a run of it that is under way look again.
-func (e *Engine) wake(id string, interrupt bool) {
+// and makes a run of it that is under way look again. A run of an epoch below
+// the given one is interrupted; one that has begun since is what was wanted.
+func (e *Engine) wake(id string, below int32) {
 	e.mu.Lock()
 	r := e.runs[id]
 	if r != nil {
 		r.again = true
-		if interrupt {
+		if row := r.shown.Load(); row != nil && row.Epoch < below {
 			r.cancel(errFenced)
 		}
 		e.mu.Unlock()

@@ -149,7 +149,7 @@ func books(w *sagatest.World) []string {
 }
 
 // sound looks for what must never be in a history of rows and in participants' books.
-func sound(s *sagatest.Store, w *sagatest.World, id string) []string {
+func sound(s sagatest.Books, w *sagatest.World, id string) []string {
 	var wrong []string
 	var last *saga.Row
 	for _, r := range s.History(id) {

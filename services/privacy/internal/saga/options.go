@@ -41,7 +41,7 @@ type Options struct {
 	WatchRing int
 	// Now is the clock; leases are compared by it. Default time.Now.
 	Now func() time.Time
-	// Rand draws jitter from [0,1). Default math/rand.
+	// Rand draws jitter and the order of due sagas from [0,1), from many goroutines. Default math/rand.
 	Rand func() float64
 	// NewID makes the id of a saga of an account. Default: see NewID.
 	NewID func(account int64) string

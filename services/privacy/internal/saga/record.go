@@ -45,6 +45,17 @@ func record(p *plan, r *Row, finals []final, now time.Time) event {
 	return e
 }
 
+// toDo returns the steps of the current stage that have not answered yet.
+func (r *Row) toDo(p *plan) []int {
+	var steps []int
+	for i, s := range r.Steps {
+		if p.stage[i] == r.Stage && s.State != StepDone && s.State != StepRefused {
+			steps = append(steps, i)
+		}
+	}
+	return steps
+}
+
 // settle writes one step's result into its row and into the log.
 func (r *Row) settle(f final, undo bool, now time.Time) {
 	if f.idle {

@@ -16,8 +16,8 @@ import (
 // frozen lets an engine take over from one that was stopped in the middle of a
 // call (as by SIGSTOP: its clock stands still and its lease looks young), wakes
 // the first one while the second is at work, and returns what is wrong then.
-func frozen(t *testing.T, sabotage bool) (wrong []string, books []string) {
-	s, w := sagatest.NewStore(), sagatest.NewWorld()
+func frozen(t *testing.T, s sagatest.Books, sabotage bool) (wrong []string, books []string) {
+	w := sagatest.NewWorld()
 	w.Trusting = sabotage
 	asleep, wake := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -98,7 +98,7 @@ func frozen(t *testing.T, sabotage bool) (wrong []string, books []string) {
 // TestStaleOwner shows that a former owner's record and calls are refused.
 func TestStaleOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wrong, _ := frozen(t, false)
+		wrong, _ := frozen(t, sagatest.NewStore(), false)
 		for _, w := range wrong {
 			t.Error(w)
 		}
@@ -108,7 +108,7 @@ func TestStaleOwner(t *testing.T) {
 // TestStaleOwnerControl breaks the comparison of epochs: the same test must notice.
 func TestStaleOwnerControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wrong, _ := frozen(t, true)
+		wrong, _ := frozen(t, sagatest.NewStore(), true)
 		if len(wrong) == 0 {
 			t.Error("an engine that ignores the epoch goes unnoticed")
 		}

@@ -107,7 +107,7 @@ func (r *run) claim() error {
 		return err
 	}
 	now := r.e.now()
-	if !r.e.claimable(row, now) {
+	if !r.e.rules.claimable(&r.e.opts, row, now) {
 		return errBusy
 	}
 	if r.plan, err = r.e.planOf(row); err != nil {
@@ -136,11 +136,11 @@ func (r *run) claim() error {
 }
 
 // claimable reports whether the saga is due and in nobody's hands.
-func (e *Engine) claimable(row *Row, now time.Time) bool {
+func claimable(o *Options, row *Row, now time.Time) bool {
 	if row.State.Ended() || row.State == StateParked {
 		return false
 	}
-	if e.opts.Embedded && row.Owner != "" && row.Owner != e.opts.Instance {
+	if o.Embedded && row.Owner != "" && row.Owner != o.Instance {
 		return true
 	}
 	return !row.DueAt.IsZero() && !row.DueAt.After(now)
@@ -186,13 +186,7 @@ func (r *run) mayAct() bool { return !r.lease.Load().over(r.e.now()) }
 
 // forward runs the current stage and records it.
 func (r *run) forward() error {
-	var todo []int
-	for i, s := range r.row.Steps {
-		if r.plan.stage[i] == r.row.Stage && s.State != StepDone && s.State != StepRefused {
-			todo = append(todo, i)
-		}
-	}
-	return r.stage(todo, false)
+	return r.stage(r.row.toDo(r.plan), false)
 }
 
 // backward undoes what is to be undone of the current stage and records it.
@@ -208,7 +202,7 @@ func (r *run) stage(todo []int, undo bool) error {
 		return cause
 	}
 	return r.commit(func(c *Row, now time.Time) {
-		record(r.plan, c, finals, now)
+		r.e.rules.record(r.plan, c, finals, now)
 		c.Turn++
 		c.Claims = 0
 	})
@@ -221,8 +215,12 @@ func (r *run) renew() error { return r.commit(func(*Row, time.Time) {}) }
 // revision is repeated on the new row if only a signal came between, and given
 // up if the saga belongs to somebody else. It never lets a lost answer count twice.
 func (r *run) commit(change func(*Row, time.Time)) error {
+	var since time.Time // of the oldest try that may have been written
 	for tries := 0; ; tries++ {
 		now := r.e.now()
+		if since.IsZero() {
+			since = now
+		}
 		if r.lease.Load().over(now) {
 			return errLease
 		}
@@ -241,9 +239,10 @@ func (r *run) commit(change func(*Row, time.Time)) error {
 			landed, lerr := r.reload(c)
 			switch {
 			case landed:
-				r.adopt(r.row, now)
+				r.adopt(r.row, r.e.rules.held(since, now))
 				return nil
 			case lerr == nil:
+				since = time.Time{}
 				continue
 			case errors.Is(lerr, errFenced):
 				return lerr
@@ -267,14 +266,27 @@ func (r *run) reload(c *Row) (landed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r.e.fenced(stored, r.row.Epoch) {
+	if r.e.rules.fenced(stored, r.row.Epoch) {
 		r.cancel(errFenced)
 		return false, errFenced
 	}
-	landed = c.Turn != r.row.Turn && stored.Turn == c.Turn
+	landed = r.e.rules.landed(stored, r.row, c)
 	r.row = stored
 	return landed, nil
 }
+
+// fenced compares epochs: every claim, cancel and retry raises them.
+func fenced(stored *Row, epoch int32) bool { return stored.Epoch != epoch }
+
+// landed compares turns: within one epoch nobody but the owner raises them. A
+// renewal has no turn of its own and is simply written again.
+func landed(stored, before, written *Row) bool {
+	return written.Turn != before.Turn && stored.Turn == written.Turn
+}
+
+// held returns from when on the lease runs that a write has brought whose answer
+// was lost: from the first try on, because that may be the one that is stored.
+func held(first, _ time.Time) time.Time { return first }
 
 // pause waits before a store is asked again; an engine that closes does not wait.
 func (r *run) pause(tries int) error {

@@ -24,36 +24,6 @@ type Subject struct {
 	HiddenBy string `doc:"hidden_by" why:"reference to a run, in no contract field"`
 }
 
-// The states of a stored request.
-const (
-	// Approved requests have no saga yet; they are carried out as soon as that is possible.
-	Approved = "approved"
-	// Started requests have the state of their saga.
-	Started = "started"
-	// Refused requests can never be carried out; they have no saga.
-	Refused = "refused"
-)
-
-// Request is a stored request. Once it is started its state is that of its saga.
-type Request struct {
-	docstore.Meta
-	State       string `doc:"state" field:"lethe.privacy.v1.Request.state"`
-	Kind        string `doc:"kind" field:"lethe.privacy.v1.Request.kind"`
-	ContactID   int64  `doc:"contact_id" field:"lethe.privacy.v1.Request.contact_id"`
-	RequestedBy int64  `doc:"requested_by" field:"lethe.privacy.v1.Request.requested_by"`
-	ApprovedBy  int64  `doc:"approved_by" field:"lethe.privacy.v1.Request.approved_by"`
-	// SagaID is the saga it gets, drawn when it is raised, or the one it has joined.
-	SagaID   string    `doc:"saga_id" field:"lethe.privacy.v1.Request.saga_id"`
-	ExportID int64     `doc:"export_id" field:"lethe.privacy.v1.Request.export_id"`
-	DueBy    time.Time `doc:"due_by" field:"lethe.privacy.v1.Request.due_by"`
-	// ClosedAt is set for a refused request; else it is when the saga ended.
-	ClosedAt time.Time `doc:"closed_at" field:"lethe.privacy.v1.Request.closed_at"`
-	// OnlyHidden erasures are refused when the person is not soft deleted at their start.
-	OnlyHidden bool `doc:"only_hidden" why:"condition of an erasure, in no contract field"`
-	// KeyHash is the hash of the idempotency key it was raised with, nil when there was none.
-	KeyHash *string `doc:"key_hash" why:"hash of a request's key, which names no person"`
-}
-
 // Export is a stored export. Owner is the person.
 type Export struct {
 	docstore.Meta
@@ -75,7 +45,7 @@ type Export struct {
 // Privacy is the set of collections besides the sagas.
 type Privacy struct {
 	Subjects *docstore.Collection[Subject]
-	Requests *docstore.Collection[Request]
+	Requests *Requests
 	Exports  *docstore.Collection[Export]
 }
 
@@ -86,12 +56,7 @@ func Bind(ctx context.Context, db *docstore.DB) (*Privacy, error) {
 	if p.Subjects, err = docstore.Bind[Subject](ctx, db, docstore.Spec{Name: "subjects"}); err != nil {
 		return nil, err
 	}
-	p.Requests, err = docstore.Bind[Request](ctx, db, docstore.Spec{Name: "requests", Indexes: []docstore.Index{
-		{Name: "contact", Fields: []string{"contact_id"}},
-		{Name: "state", Fields: []string{"state"}, Global: true},
-		{Name: "key", Fields: []string{"key_hash"}, Unique: true},
-	}})
-	if err != nil {
+	if p.Requests, err = bindRequests(ctx, db); err != nil {
 		return nil, err
 	}
 	p.Exports, err = docstore.Bind[Export](ctx, db, docstore.Spec{Name: "exports", Indexes: []docstore.Index{

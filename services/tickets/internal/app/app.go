@@ -143,7 +143,7 @@ func load[T any](ctx context.Context, a *App, c Caller, what string, t Table[T],
 
 // ticketOf reads the ticket that a body names in ticket_id: an unknown one makes the body wrong.
 func (a *App) ticketOf(ctx context.Context, c Caller, id int64) (*ticket.Ticket, error) {
-	t, err := load(ctx, a, c, "ticket", a.Tickets, id)
+	t, err := a.settled(ctx, c, id)
 	if fault.Is(err, fault.KindNotFound) {
 		return nil, fault.InvalidValue("ticket_id", "There is no ticket matching the given ticket_id")
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
+	"github.com/lethe-desk/lethe/services/internal/platform/richtext"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
-	"github.com/lethe-desk/lethe/services/tickets/internal/richtext"
 	"github.com/lethe-desk/lethe/services/tickets/internal/ticket"
 )
 
@@ -66,7 +66,7 @@ func (a *App) converse(ctx context.Context, c Caller, ticketID int64, method str
 	make func(context.Context, *ticket.Ticket) (*ticket.Conversation, error)) (*ConversationView, error) {
 	var draft *ticket.Conversation
 	prepare := func(ctx context.Context) error {
-		t, err := load(ctx, a, c, "ticket", a.Tickets, ticketID)
+		t, err := a.settled(ctx, c, ticketID)
 		if err != nil {
 			return err
 		}
@@ -126,6 +126,9 @@ func (a *App) insertConversation(ctx context.Context, c Caller, v ticket.Convers
 	if err != nil && !errors.Is(err, docstore.ErrExists) {
 		a.abandon(ctx, c, ad, err)
 		return nil, a.refuse(ctx, err, "ticket", c.Account, v.TicketID, v.Owner)
+	}
+	if err == nil {
+		err = a.stillThere(ctx, c, v.Owner, v.TicketID)
 	}
 	return &v, err
 }

@@ -21,6 +21,8 @@ type Table[T any] interface {
 	Owner(ctx context.Context, account, id int64) (int64, error)
 	Mark(ctx context.Context, account, id int64) (string, error)
 	Owned[T]
+	Linked
+	Item
 }
 
 // Owned is what a participant asks of a table.
@@ -35,6 +37,14 @@ type Owned[T any] interface {
 type Tickets interface {
 	Table[ticket.Ticket]
 	List(ctx context.Context, account int64, l ticket.List) ([]*ticket.Ticket, bool, error)
+	// Clear reads the clear part of a ticket, whatever fences stand.
+	Clear(ctx context.Context, account, id int64) (*ticket.Ticket, error)
+	// Close notes that an erasure takes a ticket, and Closed whether one has.
+	Close(ctx context.Context, account, id int64, now time.Time) error
+	Closed(ctx context.Context, account, id int64) (bool, error)
+	// Moving reads tickets of all accounts whose change of requester is not finished, and Moved finishes one.
+	Moving(ctx context.Context, limit int) ([]*ticket.Ticket, error)
+	Moved(ctx context.Context, account, id, from int64) error
 }
 
 // Conversations stores replies and notes.
@@ -52,7 +62,8 @@ type Attachments interface {
 	Before(ctx context.Context, at time.Time, limit int) ([]*ticket.Attachment, error)
 	// Holds reports whether a document of any account names a blob.
 	Holds(ctx context.Context, blob string) (bool, error)
-	// Owned and DeleteMany are for sweeps.
+	// OnItem, Owned and DeleteMany are for erasures.
+	OnItem(ctx context.Context, s ring.Subject, id int64, limit int) ([]*ticket.Attachment, error)
 	Owned(ctx context.Context, s ring.Subject, limit int) ([]*ticket.Attachment, error)
 	DeleteMany(ctx context.Context, s ring.Subject, ids []int64) (int, error)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
+	"github.com/lethe-desk/lethe/services/internal/platform/richtext"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
-	"github.com/lethe-desk/lethe/services/tickets/internal/richtext"
 	"github.com/lethe-desk/lethe/services/tickets/internal/ticket"
 )
 
@@ -45,7 +45,7 @@ func (a *App) CreateThread(ctx context.Context, c Caller, in *ticket.ThreadInput
 	if err := drawn(ctx, a, a.Threads, &t.Record, t); err != nil {
 		return nil, a.refuse(ctx, err, "ticket", c.Account, about.ID, about.Owner)
 	}
-	return t, nil
+	return t, a.stillThere(ctx, c, about.Owner, about.ID)
 }
 
 // threadID reads an id of a thread or message; what is no number names nothing.
@@ -96,13 +96,13 @@ func (a *App) CreateThreadMessage(ctx context.Context, c Caller, in *ticket.Mess
 	now := a.now()
 	m := &ticket.Message{
 		Record:   ticket.Record{Account: c.Account, Owner: t.Owner, CreatedAt: now, UpdatedAt: now},
-		ThreadID: t.ID, UserID: c.Actor, Body: richtext.Normal(*in.Body),
+		ThreadID: t.ID, TicketID: t.TicketID, UserID: c.Actor, Body: richtext.Normal(*in.Body),
 	}
 	m.Text = richtext.Text(m.Body)
 	if err := drawn(ctx, a, a.Messages, &m.Record, m); err != nil {
 		return nil, a.refuse(ctx, err, "thread", c.Account, t.ID, t.Owner)
 	}
-	return m, nil
+	return m, a.stillThere(ctx, c, t.Owner, t.TicketID)
 }
 
 // GetThreadMessage reads a message.
@@ -124,8 +124,8 @@ func (a *App) ListThreadMessages(ctx context.Context, c Caller, id string, skip,
 	return found, more, storeFault(err)
 }
 
-// record stores a call or chat about a ticket, once per key.
-func record[T any](ctx context.Context, a *App, c Caller, what, method string, key Key, table Table[T],
+// record stores a call or chat, once per key; about says on which ticket it hangs.
+func record[T any](ctx context.Context, a *App, c Caller, what, method string, key Key, table Table[T], about func(*T) int64,
 	draft func(ctx context.Context) (*T, *ticket.Record, error)) (*T, error) {
 	var v *T
 	var r *ticket.Record
@@ -146,14 +146,17 @@ func record[T any](ctx context.Context, a *App, c Caller, what, method string, k
 		if errors.Is(err, docstore.ErrExists) {
 			return nil, err
 		}
-		return v, a.refuse(ctx, err, what, c.Account, r.ID, r.Owner)
+		if err != nil {
+			return nil, a.refuse(ctx, err, what, c.Account, r.ID, r.Owner)
+		}
+		return v, a.stillThere(ctx, c, r.Owner, about(v))
 	}}
 	return create(ctx, a, creating[T]{c: c, method: method, key: key, what: what, table: table, work: work})
 }
 
 // CreateCall records a telephone call about a ticket.
 func (a *App) CreateCall(ctx context.Context, c Caller, in *ticket.CallInput, key Key) (*ticket.Call, error) {
-	return record(ctx, a, c, "call", "CreateCall", key, a.Calls, func(ctx context.Context) (*ticket.Call, *ticket.Record, error) {
+	return record(ctx, a, c, "call", "CreateCall", key, a.Calls, func(v *ticket.Call) int64 { return v.TicketID }, func(ctx context.Context) (*ticket.Call, *ticket.Record, error) {
 		if err := invalid(in.Check()); err != nil {
 			return nil, nil, err
 		}
@@ -214,7 +217,7 @@ func (a *App) DeleteCall(ctx context.Context, c Caller, id int64) error {
 
 // CreateChat records a chat about a ticket.
 func (a *App) CreateChat(ctx context.Context, c Caller, in *ticket.ChatInput, key Key) (*ticket.Chat, error) {
-	return record(ctx, a, c, "chat", "CreateChat", key, a.Chats, func(ctx context.Context) (*ticket.Chat, *ticket.Record, error) {
+	return record(ctx, a, c, "chat", "CreateChat", key, a.Chats, func(v *ticket.Chat) int64 { return v.TicketID }, func(ctx context.Context) (*ticket.Chat, *ticket.Record, error) {
 		if err := invalid(in.Check()); err != nil {
 			return nil, nil, err
 		}

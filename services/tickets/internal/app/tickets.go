@@ -5,10 +5,12 @@ import (
 	"errors"
 	"slices"
 
+	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
+	"github.com/lethe-desk/lethe/services/internal/platform/richtext"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
-	"github.com/lethe-desk/lethe/services/tickets/internal/richtext"
 	"github.com/lethe-desk/lethe/services/tickets/internal/ticket"
 )
 
@@ -186,6 +188,15 @@ func owners(tickets []*ticket.Ticket) []int64 {
 // UpdateTicket changes what the mask names and nothing else.
 func (a *App) UpdateTicket(ctx context.Context, c Caller, id int64, in *ticket.Input, mask []string) (*TicketView, error) {
 	in.Fold()
+	to, err := a.newRequester(ctx, c, in, mask)
+	if err != nil {
+		return nil, err
+	}
+	if to != 0 { // one move at a time
+		if _, err := a.settled(ctx, c, id); err != nil {
+			return nil, err
+		}
+	}
 	adopted := false
 	t, err := a.changeTicket(ctx, c, id, func(t *ticket.Ticket) error {
 		if t.Frozen() {
@@ -210,14 +221,35 @@ func (a *App) UpdateTicket(ctx context.Context, c Caller, id int64, in *ticket.I
 			}
 			t.HasFiles = true
 		}
+		if to != 0 && t.MovingFrom != nil {
+			return fault.Conflict(faultv1.Reason_REASON_STALE)
+		}
+		handOver(t, to)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	if err := a.afterChange(ctx, c, t, adopted); err != nil {
+		return nil, err
+	}
 	v := &TicketView{Ticket: t}
 	v.Files, err = a.filesOfTicket(ctx, c, t)
 	return v, err
+}
+
+// afterChange does what follows from a change that stands. What cannot follow a
+// new requester now is moved later.
+func (a *App) afterChange(ctx context.Context, c Caller, t *ticket.Ticket, adopted bool) error {
+	if t.MovingFrom != nil {
+		if err := a.finishMove(context.WithoutCancel(ctx), c.Account, t.ID); err != nil {
+			a.Log.WarnContext(ctx, "a change of requester is not finished yet", "error", err)
+		}
+	}
+	if !adopted {
+		return nil
+	}
+	return a.stillThere(ctx, c, t.Owner, t.ID)
 }
 
 // DeleteTicket puts a ticket into the trash.

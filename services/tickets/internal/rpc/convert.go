@@ -111,6 +111,14 @@ func customFields(fields map[string]any) *structpb.Struct {
 	return out
 }
 
+// somebody is a person's id, null once the link to an erased person is emptied.
+func somebody(id int64) *int64 {
+	if id == 0 {
+		return nil
+	}
+	return &id
+}
+
 func showFiles(files []*ticket.Attachment) []*ticketsv1.Attachment {
 	var out []*ticketsv1.Attachment
 	for _, f := range files {
@@ -130,7 +138,7 @@ func showFile(f *ticket.Attachment) *ticketsv1.Attachment {
 func showConversation(v *app.ConversationView) *ticketsv1.Conversation {
 	c := v.Conversation
 	return &ticketsv1.Conversation{
-		Id: &c.ID, TicketId: &c.TicketID, UserId: &c.UserID, Body: &c.Body, BodyText: &c.Text,
+		Id: &c.ID, TicketId: &c.TicketID, UserId: somebody(c.UserID), Body: &c.Body, BodyText: &c.Text,
 		Incoming: &c.Incoming, Private: &c.Private, Source: &c.Source,
 		FromEmail: c.From, ToEmails: c.To, CcEmails: c.CC, BccEmails: c.BCC, Attachments: showFiles(v.Files),
 		LastEditedAt: fromTime(c.LastEditedAt), LastEditedUserId: c.LastEditor,
@@ -141,7 +149,7 @@ func showConversation(v *app.ConversationView) *ticketsv1.Conversation {
 func showReply(v *app.ConversationView) *ticketsv1.Reply {
 	c := v.Conversation
 	return &ticketsv1.Reply{
-		BodyText: &c.Text, Body: &c.Body, Id: &c.ID, UserId: &c.UserID, FromEmail: c.From, CcEmails: c.CC, BccEmails: c.BCC,
+		BodyText: &c.Text, Body: &c.Body, Id: &c.ID, UserId: somebody(c.UserID), FromEmail: c.From, CcEmails: c.CC, BccEmails: c.BCC,
 		TicketId: &c.TicketID, RepliedTo: c.To, Attachments: showFiles(v.Files),
 		CreatedAt: timestamppb.New(c.CreatedAt), UpdatedAt: timestamppb.New(c.UpdatedAt),
 	}
@@ -150,7 +158,7 @@ func showReply(v *app.ConversationView) *ticketsv1.Reply {
 func showNote(v *app.ConversationView) *ticketsv1.Note {
 	c := v.Conversation
 	return &ticketsv1.Note{
-		BodyText: &c.Text, Body: &c.Body, Id: &c.ID, Incoming: &c.Incoming, Private: &c.Private, UserId: &c.UserID,
+		BodyText: &c.Text, Body: &c.Body, Id: &c.ID, Incoming: &c.Incoming, Private: &c.Private, UserId: somebody(c.UserID),
 		TicketId: &c.TicketID, NotifiedTo: c.To, Attachments: showFiles(v.Files),
 		CreatedAt: timestamppb.New(c.CreatedAt), UpdatedAt: timestamppb.New(c.UpdatedAt),
 	}
@@ -158,7 +166,7 @@ func showNote(v *app.ConversationView) *ticketsv1.Note {
 
 func showThread(t *ticket.Thread) *ticketsv1.Thread {
 	return &ticketsv1.Thread{
-		Id: text(t.ID), Type: &t.Type, TicketId: &t.TicketID, Title: t.Title, ParticipantIds: t.Participants, CreatedBy: &t.CreatedBy,
+		Id: text(t.ID), Type: &t.Type, TicketId: &t.TicketID, Title: t.Title, ParticipantIds: t.Participants, CreatedBy: somebody(t.CreatedBy),
 		CreatedAt: timestamppb.New(t.CreatedAt), UpdatedAt: timestamppb.New(t.UpdatedAt),
 	}
 }
@@ -168,7 +176,7 @@ func text(id int64) *string { return proto.String(strconv.FormatInt(id, 10)) }
 
 func showMessage(m *ticket.Message) *ticketsv1.ThreadMessage {
 	return &ticketsv1.ThreadMessage{
-		Id: text(m.ID), ThreadId: text(m.ThreadID), Body: &m.Body, BodyText: &m.Text, UserId: &m.UserID,
+		Id: text(m.ID), ThreadId: text(m.ThreadID), Body: &m.Body, BodyText: &m.Text, UserId: somebody(m.UserID),
 		CreatedAt: timestamppb.New(m.CreatedAt), UpdatedAt: timestamppb.New(m.UpdatedAt),
 	}
 }
@@ -182,7 +190,7 @@ func callInput(in *ticketsv1.CallInput) *ticket.CallInput {
 
 func showCall(c *ticket.Call) *ticketsv1.Call {
 	return &ticketsv1.Call{
-		Id: &c.ID, TicketId: &c.TicketID, AgentId: &c.AgentID, Direction: &c.Direction, PhoneNumber: c.Phone, Notes: c.Notes,
+		Id: &c.ID, TicketId: &c.TicketID, AgentId: somebody(c.AgentID), Direction: &c.Direction, PhoneNumber: c.Phone, Notes: c.Notes,
 		DurationSeconds: c.Seconds, StartedAt: timestamppb.New(c.StartedAt),
 		CreatedAt: timestamppb.New(c.CreatedAt), UpdatedAt: timestamppb.New(c.UpdatedAt),
 	}

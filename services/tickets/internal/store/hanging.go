@@ -35,9 +35,16 @@ func (d *conversationDoc) meta() *docstore.Meta { return &d.Meta }
 func (d *conversationDoc) mark() *string        { return &d.Origin }
 
 var conversationSpec = docstore.Spec{
-	Name:    "conversations",
-	Indexes: []docstore.Index{{Name: "ticket", Fields: []string{"ticket_id", "created_at"}}},
+	Name: "conversations",
+	Indexes: []docstore.Index{
+		{Name: "ticket", Fields: []string{"ticket_id", "created_at"}},
+		{Name: "user", Fields: []string{"user_id"}},
+		{Name: "editor", Fields: []string{"last_edited_user_id"}},
+	},
+	Mentions: []string{"from_email", "to_emails", "cc_emails", "bcc_emails", "body", "body_text"},
 }
+
+var conversationNames = naming[conversationDoc]{fields: []named{{"user_id", "user"}, {"last_edited_user_id", "editor"}}}
 
 func conversationTo(c *ticket.Conversation, d *conversationDoc) {
 	*d = conversationDoc{
@@ -102,6 +109,7 @@ var (
 			{Name: "ticket", Fields: []string{"ticket_id", "conversation_id"}},
 			{Name: "blob", Fields: []string{"blob"}, Global: true},
 		},
+		Mentions: []string{"name"},
 	}
 	stagedSpec = docstore.Spec{
 		Name: "staged_files",
@@ -154,6 +162,12 @@ func (a *Attachments) Before(ctx context.Context, at time.Time, limit int) ([]*t
 func (a *Attachments) Holds(ctx context.Context, blob string) (bool, error) {
 	p, err := a.docs.Find(ctx, ring.Sweep, 0, docstore.Query{Index: "blob", Eq: []any{blob}, AllAccounts: true, Limit: 1})
 	return len(p.Items) > 0, err
+}
+
+// OnItem reads at most limit files of a person that hang on a ticket: their clear parts.
+func (a *Attachments) OnItem(ctx context.Context, s ring.Subject, id int64, limit int) ([]*ticket.Attachment, error) {
+	p, err := a.docs.Find(ctx, ring.Sweep, s.Account, a.ownItem(s, id, limit))
+	return a.values(p.Items), err
 }
 
 // Owned reads at most limit files of a person for a sweep: their clear parts.

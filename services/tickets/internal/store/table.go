@@ -29,14 +29,17 @@ type Table[T, D any, PT value[T], PD document[D]] struct {
 	docs *docstore.Collection[D]
 	to   func(*T, *D)
 	from func(*D, *T)
+	// naming is how documents name people, item the index by the ticket they hang on.
+	naming naming[D]
+	item   string
 }
 
-func bind[T, D any, PT value[T], PD document[D]](ctx context.Context, db *docstore.DB, spec docstore.Spec, to func(*T, *D), from func(*D, *T)) (*Table[T, D, PT, PD], error) {
+func bind[T, D any, PT value[T], PD document[D]](ctx context.Context, db *docstore.DB, spec docstore.Spec, to func(*T, *D), from func(*D, *T), names naming[D], item string) (*Table[T, D, PT, PD], error) {
 	docs, err := docstore.Bind[D](ctx, db, spec)
 	if err != nil {
 		return nil, err
 	}
-	return &Table[T, D, PT, PD]{docs: docs, to: to, from: from}, nil
+	return &Table[T, D, PT, PD]{docs: docs, to: to, from: from, naming: names, item: item}, nil
 }
 
 // doc makes a document of a value; it remembers what the store last saw of it.

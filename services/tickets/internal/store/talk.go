@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
@@ -22,7 +23,21 @@ type threadDoc struct {
 func (d *threadDoc) meta() *docstore.Meta { return &d.Meta }
 func (d *threadDoc) mark() *string        { return new(string) } // nobody repeats these under a key
 
-var threadSpec = docstore.Spec{Name: "threads"}
+var threadSpec = docstore.Spec{
+	Name: "threads",
+	Indexes: []docstore.Index{
+		{Name: "ticket", Fields: []string{"ticket_id"}},
+		{Name: "creator", Fields: []string{"created_by"}},
+		{Name: "participant", Fields: []string{"participant_ids"}},
+	},
+	Mentions: []string{"title"},
+}
+
+var threadNames = naming[threadDoc]{
+	fields:  []named{{"created_by", "creator"}},
+	list:    "participant",
+	replace: func(d *threadDoc, from, to int64) { d.Participants = replaced(d.Participants, from, to) },
+}
 
 func threadTo(t *ticket.Thread, d *threadDoc) {
 	*d = threadDoc{TicketID: t.TicketID, Type: t.Type, Participants: t.Participants, CreatedBy: t.CreatedBy, Title: t.Title}
@@ -41,6 +56,7 @@ type Threads struct {
 type messageDoc struct {
 	docstore.Meta
 	ThreadID int64  `doc:"thread_id" field:"lethe.tickets.v1.ThreadMessage.thread_id"`
+	TicketID int64  `doc:"ticket_id" why:"the ticket the message's thread is about"`
 	UserID   int64  `doc:"user_id" field:"lethe.tickets.v1.ThreadMessage.user_id"`
 	Body     string `doc:"body,seal,body" field:"lethe.tickets.v1.ThreadMessage.body"`
 	Text     string `doc:"body_text,seal,body" field:"lethe.tickets.v1.ThreadMessage.body_text"`
@@ -50,16 +66,23 @@ func (d *messageDoc) meta() *docstore.Meta { return &d.Meta }
 func (d *messageDoc) mark() *string        { return new(string) } // nobody repeats these under a key
 
 var messageSpec = docstore.Spec{
-	Name:    "thread_messages",
-	Indexes: []docstore.Index{{Name: "thread", Fields: []string{"thread_id", "created_at"}}},
+	Name: "thread_messages",
+	Indexes: []docstore.Index{
+		{Name: "thread", Fields: []string{"thread_id", "created_at"}},
+		{Name: "ticket", Fields: []string{"ticket_id"}},
+		{Name: "user", Fields: []string{"user_id"}},
+	},
+	Mentions: []string{"body", "body_text"},
 }
 
+var messageNames = naming[messageDoc]{fields: []named{{"user_id", "user"}}}
+
 func messageTo(m *ticket.Message, d *messageDoc) {
-	*d = messageDoc{ThreadID: m.ThreadID, UserID: m.UserID, Body: m.Body, Text: m.Text}
+	*d = messageDoc{ThreadID: m.ThreadID, TicketID: m.TicketID, UserID: m.UserID, Body: m.Body, Text: m.Text}
 }
 
 func messageFrom(d *messageDoc, m *ticket.Message) {
-	*m = ticket.Message{ThreadID: d.ThreadID, UserID: d.UserID, Body: d.Body, Text: d.Text}
+	*m = ticket.Message{ThreadID: d.ThreadID, TicketID: d.TicketID, UserID: d.UserID, Body: d.Body, Text: d.Text}
 }
 
 // Messages stores the messages of threads.
@@ -94,7 +117,13 @@ type callDoc struct {
 func (d *callDoc) meta() *docstore.Meta { return &d.Meta }
 func (d *callDoc) mark() *string        { return &d.Origin }
 
-var callSpec = docstore.Spec{Name: "calls", Indexes: []docstore.Index{{Name: "ticket", Fields: []string{"ticket_id"}}}}
+var callSpec = docstore.Spec{
+	Name:     "calls",
+	Indexes:  []docstore.Index{{Name: "ticket", Fields: []string{"ticket_id"}}, {Name: "agent", Fields: []string{"agent_id"}}},
+	Mentions: []string{"phone_number", "notes"},
+}
+
+var callNames = naming[callDoc]{fields: []named{{"agent_id", "agent"}}}
 
 func callTo(c *ticket.Call, d *callDoc) {
 	*d = callDoc{TicketID: c.TicketID, AgentID: c.AgentID, Direction: c.Direction, Phone: c.Phone, Notes: c.Notes, Seconds: c.Seconds, StartedAt: c.StartedAt}
@@ -128,6 +157,7 @@ type chatDoc struct {
 	docstore.Meta
 	Origin   string    `doc:"origin" why:"random mark of the idempotency record that made it"`
 	TicketID int64     `doc:"ticket_id" field:"lethe.tickets.v1.Chat.ticket_id"`
+	Speakers []int64   `doc:"speakers" field:"lethe.tickets.v1.ChatMessage.user_id"`
 	Lines    []lineDoc `doc:"messages,seal,body" field:"lethe.tickets.v1.Chat.messages"`
 }
 
@@ -142,12 +172,34 @@ type lineDoc struct {
 func (d *chatDoc) meta() *docstore.Meta { return &d.Meta }
 func (d *chatDoc) mark() *string        { return &d.Origin }
 
-var chatSpec = docstore.Spec{Name: "chats", Indexes: []docstore.Index{{Name: "ticket", Fields: []string{"ticket_id"}}}}
+var chatSpec = docstore.Spec{
+	Name:     "chats",
+	Indexes:  []docstore.Index{{Name: "ticket", Fields: []string{"ticket_id"}}, {Name: "speaker", Fields: []string{"speakers"}}},
+	Mentions: []string{"messages"},
+}
+
+// The people who speak stand in the lines, inside of the sealed part, and in a list that is searched.
+var chatNames = naming[chatDoc]{list: "speaker", replace: func(d *chatDoc, from, to int64) {
+	d.Speakers = replaced(d.Speakers, from, to)
+	for i := range d.Lines {
+		l := &d.Lines[i]
+		switch {
+		case l.UserID == nil || *l.UserID != from:
+		case to == 0:
+			l.UserID = nil
+		default:
+			l.UserID = &to
+		}
+	}
+}}
 
 func chatTo(c *ticket.Chat, d *chatDoc) {
 	*d = chatDoc{TicketID: c.TicketID}
 	for _, l := range c.Lines {
 		d.Lines = append(d.Lines, lineDoc(l))
+		if l.UserID != nil && !slices.Contains(d.Speakers, *l.UserID) {
+			d.Speakers = append(d.Speakers, *l.UserID)
+		}
 	}
 }
 

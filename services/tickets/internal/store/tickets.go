@@ -24,6 +24,7 @@ type ticketDoc struct {
 	Spam        bool       `doc:"spam" field:"lethe.tickets.v1.Ticket.spam"`
 	Deleted     bool       `doc:"deleted" field:"lethe.tickets.v1.Ticket.deleted"`
 	HasFiles    bool       `doc:"has_files" why:"whether looking for attachments is worth a query"`
+	MovingFrom  *int64     `doc:"moving_from" why:"the requester before, while what hangs on the ticket is moved to the new one"`
 	DueBy       *time.Time `doc:"due_by" field:"lethe.tickets.v1.Ticket.due_by"`
 	FirstDueBy  *time.Time `doc:"fr_due_by" field:"lethe.tickets.v1.Ticket.fr_due_by"`
 
@@ -60,15 +61,20 @@ var ticketSpec = docstore.Spec{
 		{Name: "due", Fields: []string{"due_by"}},
 		{Name: "status", Fields: []string{"status"}},
 		{Name: "owner_created", Fields: []string{"owner", "created_at"}},
+		{Name: "responder", Fields: []string{"responder_id"}},
+		{Name: "moving", Fields: []string{"moving_from"}, Global: true},
 	},
-	Blind: []docstore.Blind{{Name: "company", Field: "company_id"}},
+	Blind:    []docstore.Blind{{Name: "company", Field: "company_id"}},
+	Mentions: []string{"subject", "cc_emails", "reply_cc_emails", "ticket_cc_emails", "tags", "custom_fields", "description", "description_text"},
 }
+
+var ticketNames = naming[ticketDoc]{fields: []named{{"responder_id", "responder"}}}
 
 func ticketTo(t *ticket.Ticket, d *ticketDoc) {
 	*d = ticketDoc{
 		Status: t.Status, Priority: t.Priority, Source: t.Source, Type: t.Type,
 		Responder: t.Responder, Group: t.Group, Product: t.Product, EmailConfig: t.EmailConfig,
-		Spam: t.Spam, Deleted: t.Deleted, HasFiles: t.HasFiles, DueBy: t.DueBy, FirstDueBy: t.FirstDueBy,
+		Spam: t.Spam, Deleted: t.Deleted, HasFiles: t.HasFiles, MovingFrom: t.MovingFrom, DueBy: t.DueBy, FirstDueBy: t.FirstDueBy,
 		AgentResponded: t.Stats.AgentResponded, RequesterResponded: t.Stats.RequesterResponded,
 		FirstResponded: t.Stats.FirstResponded, StatusUpdated: t.Stats.StatusUpdated, Reopened: t.Stats.Reopened,
 		Resolved: t.Stats.Resolved, Closed: t.Stats.Closed, PendingSince: t.Stats.PendingSince,
@@ -81,7 +87,7 @@ func ticketFrom(d *ticketDoc, t *ticket.Ticket) {
 	*t = ticket.Ticket{
 		Status: d.Status, Priority: d.Priority, Source: d.Source, Type: d.Type,
 		Responder: d.Responder, Group: d.Group, Product: d.Product, EmailConfig: d.EmailConfig,
-		Spam: d.Spam, Deleted: d.Deleted, HasFiles: d.HasFiles, DueBy: d.DueBy, FirstDueBy: d.FirstDueBy,
+		Spam: d.Spam, Deleted: d.Deleted, HasFiles: d.HasFiles, MovingFrom: d.MovingFrom, DueBy: d.DueBy, FirstDueBy: d.FirstDueBy,
 		Stats: ticket.Stats{
 			AgentResponded: d.AgentResponded, RequesterResponded: d.RequesterResponded, FirstResponded: d.FirstResponded,
 			StatusUpdated: d.StatusUpdated, Reopened: d.Reopened, Resolved: d.Resolved, Closed: d.Closed, PendingSince: d.PendingSince,
@@ -109,6 +115,7 @@ func companyNumber(s string) *int64 {
 // Tickets stores tickets.
 type Tickets struct {
 	*Table[ticket.Ticket, ticketDoc, *ticket.Ticket, *ticketDoc]
+	closed *docstore.Collection[closedDoc]
 }
 
 // List reads a page of tickets and whether there is more.

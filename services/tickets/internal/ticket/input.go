@@ -116,10 +116,14 @@ func (in *Input) checkMasked(mask []string, t *Ticket) Problems {
 				p.add(path, Invalid, notOneOf)
 			}
 		case "requester_id":
-			if in.Requester.ID == nil || *in.Requester.ID != t.Owner {
-				p.add(path, ReadOnly, readOnly)
+			if in.Requester.ID == nil || *in.Requester.ID <= 0 {
+				p.add(path, Invalid, notOneOf)
 			}
-		case "email", "phone", "twitter_id", "unique_external_id", "name":
+		case "email":
+			if in.Requester.Email == nil {
+				p.add(path, Invalid, notOneOf)
+			}
+		case "phone", "twitter_id", "unique_external_id", "name":
 			p.add(path, ReadOnly, readOnly)
 		case "attachment_ids":
 			p.files(in.Files)

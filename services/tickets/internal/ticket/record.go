@@ -79,7 +79,9 @@ type Thread struct {
 // Message is one message of a thread.
 type Message struct {
 	Record
-	ThreadID   int64
+	ThreadID int64
+	// TicketID is the ticket the thread is about.
+	TicketID   int64
 	Body, Text string
 	UserID     int64
 }

@@ -37,7 +37,9 @@ type Ticket struct {
 	Spam, Deleted        bool
 	DueBy, FirstDueBy    *time.Time
 	HasFiles             bool
-	Stats                Stats
+	// MovingFrom is the requester before, while what hangs on the ticket is moved to the new one.
+	MovingFrom *int64
+	Stats      Stats
 }
 
 // Stats are the times of a ticket's workflow, nil for what has not happened.

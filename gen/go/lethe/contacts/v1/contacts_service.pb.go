@@ -10,6 +10,7 @@ package contactsv1
 
 import (
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
+	v1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -851,11 +852,112 @@ func (x *BatchGetPeopleResponse) GetPeople() []*Person {
 	return nil
 }
 
+// GetIdentifiersRequest names a person.
+type GetIdentifiersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person, contact or agent.
+	Id            *int64 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetIdentifiersRequest) Reset() {
+	*x = GetIdentifiersRequest{}
+	mi := &file_lethe_contacts_v1_contacts_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetIdentifiersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetIdentifiersRequest) ProtoMessage() {}
+
+func (x *GetIdentifiersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_contacts_v1_contacts_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetIdentifiersRequest.ProtoReflect.Descriptor instead.
+func (*GetIdentifiersRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetIdentifiersRequest) GetId() int64 {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return 0
+}
+
+// GetIdentifiersResponse is what a person is recognised by. It is for one call and never stored.
+type GetIdentifiersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Addresses, numbers, handles and names.
+	Identifiers *v1.Identifiers `protobuf:"bytes,1,opt,name=identifiers" json:"identifiers,omitempty"`
+	// What the person is; whoever has been an agent once is one.
+	Kind          *v1.SubjectKind `protobuf:"varint,2,opt,name=kind,enum=lethe.participant.v1.SubjectKind" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetIdentifiersResponse) Reset() {
+	*x = GetIdentifiersResponse{}
+	mi := &file_lethe_contacts_v1_contacts_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetIdentifiersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetIdentifiersResponse) ProtoMessage() {}
+
+func (x *GetIdentifiersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_contacts_v1_contacts_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetIdentifiersResponse.ProtoReflect.Descriptor instead.
+func (*GetIdentifiersResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetIdentifiersResponse) GetIdentifiers() *v1.Identifiers {
+	if x != nil {
+		return x.Identifiers
+	}
+	return nil
+}
+
+func (x *GetIdentifiersResponse) GetKind() v1.SubjectKind {
+	if x != nil && x.Kind != nil {
+		return *x.Kind
+	}
+	return v1.SubjectKind(0)
+}
+
 var File_lethe_contacts_v1_contacts_service_proto protoreflect.FileDescriptor
 
 const file_lethe_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\n" +
-	"(lethe/contacts/v1/contacts_service.proto\x12\x11lethe.contacts.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flethe/contacts/v1/contact.proto\x1a\x1elethe/options/v1/options.proto\"\xa9\x01\n" +
+	"(lethe/contacts/v1/contacts_service.proto\x12\x11lethe.contacts.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flethe/contacts/v1/contact.proto\x1a\x1elethe/options/v1/options.proto\x1a&lethe/participant/v1/participant.proto\"\xa9\x01\n" +
 	"\x14CreateContactRequest\x12C\n" +
 	"\acontact\x18\x01 \x01(\v2\x1f.lethe.contacts.v1.ContactInputB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\acontact\x12L\n" +
 	"\x0fidempotency_key\x18P \x01(\tB#\x92\xe7\x18\x1fnames a request, never a personR\x0eidempotencyKey\"W\n" +
@@ -910,7 +1012,12 @@ const file_lethe_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\x15BatchGetPeopleRequest\x12\x1a\n" +
 	"\x03ids\x18\x01 \x03(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\x03ids\"U\n" +
 	"\x16BatchGetPeopleResponse\x12;\n" +
-	"\x06people\x18\x01 \x03(\v2\x19.lethe.contacts.v1.PersonB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\x06people2\xa9\a\n" +
+	"\x06people\x18\x01 \x03(\v2\x19.lethe.contacts.v1.PersonB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\x06people\"1\n" +
+	"\x15GetIdentifiersRequest\x12\x18\n" +
+	"\x02id\x18\x01 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\x02id\"\xbb\x01\n" +
+	"\x16GetIdentifiersResponse\x12M\n" +
+	"\videntifiers\x18\x01 \x01(\v2!.lethe.participant.v1.IdentifiersB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\videntifiers\x12R\n" +
+	"\x04kind\x18\x02 \x01(\x0e2!.lethe.participant.v1.SubjectKindB\x1b\x92\xe7\x18\x17attribute of the personR\x04kind2\xc8\b\n" +
 	"\x0fContactsService\x12\xb0\x01\n" +
 	"\rCreateContact\x12'.lethe.contacts.v1.CreateContactRequest\x1a(.lethe.contacts.v1.CreateContactResponse\"L\xa8\xe8\x18\x04\xb2\xe8\x18\x1a\b\xc9\x01\x12\x15/api/v2/contacts/{id}\x82\xd3\xe4\x93\x02$:\acontactb\acontact\"\x10/api/v2/contacts\x12\x85\x01\n" +
 	"\n" +
@@ -918,7 +1025,13 @@ const file_lethe_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\fListContacts\x12&.lethe.contacts.v1.ListContactsRequest\x1a'.lethe.contacts.v1.ListContactsResponse\"\x87\x01\xa8\xe8\x18\x03\xb2\xe8\x18]\x1a\fother_emails\x1a\x0fother_companies\x1a\x04tags\x1a\x06avatar\x1a\x10view_all_tickets\x1a\x0esocial_handler\x1a\fcontact_type\x82\xd3\xe4\x93\x02\x1cb\bcontacts\x12\x10/api/v2/contacts\x12\x97\x01\n" +
 	"\rUpdateContact\x12'.lethe.contacts.v1.UpdateContactRequest\x1a(.lethe.contacts.v1.UpdateContactResponse\"3\xa8\xe8\x18\x04\x82\xd3\xe4\x93\x02):\acontactb\acontact\x1a\x15/api/v2/contacts/{id}\x12h\n" +
 	"\rResolvePeople\x12'.lethe.contacts.v1.ResolvePeopleRequest\x1a(.lethe.contacts.v1.ResolvePeopleResponse\"\x04\xa8\xe8\x18\x0f\x12k\n" +
-	"\x0eBatchGetPeople\x12(.lethe.contacts.v1.BatchGetPeopleRequest\x1a).lethe.contacts.v1.BatchGetPeopleResponse\"\x04\xa8\xe8\x18\x0fB\xd4\x01\n" +
+	"\x0eBatchGetPeople\x12(.lethe.contacts.v1.BatchGetPeopleRequest\x1a).lethe.contacts.v1.BatchGetPeopleResponse\"\x04\xa8\xe8\x18\x0f\x12k\n" +
+	"\x0eGetIdentifiers\x12(.lethe.contacts.v1.GetIdentifiersRequest\x1a).lethe.contacts.v1.GetIdentifiersResponse\"\x04\xa8\xe8\x18\x0e\x1a0\xfa\xe8\x18,\n" +
+	"\agateway\n" +
+	"\atickets\n" +
+	"\x06forums\n" +
+	"\aratings\n" +
+	"\aprivacyB\xd4\x01\n" +
 	"\x15com.lethe.contacts.v1B\x14ContactsServiceProtoP\x01Z?github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1;contactsv1\xa2\x02\x03LCX\xaa\x02\x11Lethe.Contacts.V1\xca\x02\x11Lethe\\Contacts\\V1\xe2\x02\x1dLethe\\Contacts\\V1\\GPBMetadata\xea\x02\x13Lethe::Contacts::V1b\beditionsp\xe8\a"
 
 var (
@@ -933,7 +1046,7 @@ func file_lethe_contacts_v1_contacts_service_proto_rawDescGZIP() []byte {
 	return file_lethe_contacts_v1_contacts_service_proto_rawDescData
 }
 
-var file_lethe_contacts_v1_contacts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_lethe_contacts_v1_contacts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_lethe_contacts_v1_contacts_service_proto_goTypes = []any{
 	(*CreateContactRequest)(nil),   // 0: lethe.contacts.v1.CreateContactRequest
 	(*CreateContactResponse)(nil),  // 1: lethe.contacts.v1.CreateContactResponse
@@ -949,42 +1062,50 @@ var file_lethe_contacts_v1_contacts_service_proto_goTypes = []any{
 	(*ResolvePeopleResponse)(nil),  // 11: lethe.contacts.v1.ResolvePeopleResponse
 	(*BatchGetPeopleRequest)(nil),  // 12: lethe.contacts.v1.BatchGetPeopleRequest
 	(*BatchGetPeopleResponse)(nil), // 13: lethe.contacts.v1.BatchGetPeopleResponse
-	(*ContactInput)(nil),           // 14: lethe.contacts.v1.ContactInput
-	(*Contact)(nil),                // 15: lethe.contacts.v1.Contact
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),  // 17: google.protobuf.FieldMask
-	(*Person)(nil),                 // 18: lethe.contacts.v1.Person
+	(*GetIdentifiersRequest)(nil),  // 14: lethe.contacts.v1.GetIdentifiersRequest
+	(*GetIdentifiersResponse)(nil), // 15: lethe.contacts.v1.GetIdentifiersResponse
+	(*ContactInput)(nil),           // 16: lethe.contacts.v1.ContactInput
+	(*Contact)(nil),                // 17: lethe.contacts.v1.Contact
+	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),  // 19: google.protobuf.FieldMask
+	(*Person)(nil),                 // 20: lethe.contacts.v1.Person
+	(*v1.Identifiers)(nil),         // 21: lethe.participant.v1.Identifiers
+	(v1.SubjectKind)(0),            // 22: lethe.participant.v1.SubjectKind
 }
 var file_lethe_contacts_v1_contacts_service_proto_depIdxs = []int32{
-	14, // 0: lethe.contacts.v1.CreateContactRequest.contact:type_name -> lethe.contacts.v1.ContactInput
-	15, // 1: lethe.contacts.v1.CreateContactResponse.contact:type_name -> lethe.contacts.v1.Contact
-	15, // 2: lethe.contacts.v1.GetContactResponse.contact:type_name -> lethe.contacts.v1.Contact
-	16, // 3: lethe.contacts.v1.ListContactsRequest.updated_since:type_name -> google.protobuf.Timestamp
-	15, // 4: lethe.contacts.v1.ListContactsResponse.contacts:type_name -> lethe.contacts.v1.Contact
-	14, // 5: lethe.contacts.v1.UpdateContactRequest.contact:type_name -> lethe.contacts.v1.ContactInput
-	17, // 6: lethe.contacts.v1.UpdateContactRequest.update_mask:type_name -> google.protobuf.FieldMask
-	15, // 7: lethe.contacts.v1.UpdateContactResponse.contact:type_name -> lethe.contacts.v1.Contact
+	16, // 0: lethe.contacts.v1.CreateContactRequest.contact:type_name -> lethe.contacts.v1.ContactInput
+	17, // 1: lethe.contacts.v1.CreateContactResponse.contact:type_name -> lethe.contacts.v1.Contact
+	17, // 2: lethe.contacts.v1.GetContactResponse.contact:type_name -> lethe.contacts.v1.Contact
+	18, // 3: lethe.contacts.v1.ListContactsRequest.updated_since:type_name -> google.protobuf.Timestamp
+	17, // 4: lethe.contacts.v1.ListContactsResponse.contacts:type_name -> lethe.contacts.v1.Contact
+	16, // 5: lethe.contacts.v1.UpdateContactRequest.contact:type_name -> lethe.contacts.v1.ContactInput
+	19, // 6: lethe.contacts.v1.UpdateContactRequest.update_mask:type_name -> google.protobuf.FieldMask
+	17, // 7: lethe.contacts.v1.UpdateContactResponse.contact:type_name -> lethe.contacts.v1.Contact
 	8,  // 8: lethe.contacts.v1.ResolvePeopleRequest.refs:type_name -> lethe.contacts.v1.PersonRef
-	18, // 9: lethe.contacts.v1.Resolved.person:type_name -> lethe.contacts.v1.Person
+	20, // 9: lethe.contacts.v1.Resolved.person:type_name -> lethe.contacts.v1.Person
 	10, // 10: lethe.contacts.v1.ResolvePeopleResponse.people:type_name -> lethe.contacts.v1.Resolved
-	18, // 11: lethe.contacts.v1.BatchGetPeopleResponse.people:type_name -> lethe.contacts.v1.Person
-	0,  // 12: lethe.contacts.v1.ContactsService.CreateContact:input_type -> lethe.contacts.v1.CreateContactRequest
-	2,  // 13: lethe.contacts.v1.ContactsService.GetContact:input_type -> lethe.contacts.v1.GetContactRequest
-	4,  // 14: lethe.contacts.v1.ContactsService.ListContacts:input_type -> lethe.contacts.v1.ListContactsRequest
-	6,  // 15: lethe.contacts.v1.ContactsService.UpdateContact:input_type -> lethe.contacts.v1.UpdateContactRequest
-	9,  // 16: lethe.contacts.v1.ContactsService.ResolvePeople:input_type -> lethe.contacts.v1.ResolvePeopleRequest
-	12, // 17: lethe.contacts.v1.ContactsService.BatchGetPeople:input_type -> lethe.contacts.v1.BatchGetPeopleRequest
-	1,  // 18: lethe.contacts.v1.ContactsService.CreateContact:output_type -> lethe.contacts.v1.CreateContactResponse
-	3,  // 19: lethe.contacts.v1.ContactsService.GetContact:output_type -> lethe.contacts.v1.GetContactResponse
-	5,  // 20: lethe.contacts.v1.ContactsService.ListContacts:output_type -> lethe.contacts.v1.ListContactsResponse
-	7,  // 21: lethe.contacts.v1.ContactsService.UpdateContact:output_type -> lethe.contacts.v1.UpdateContactResponse
-	11, // 22: lethe.contacts.v1.ContactsService.ResolvePeople:output_type -> lethe.contacts.v1.ResolvePeopleResponse
-	13, // 23: lethe.contacts.v1.ContactsService.BatchGetPeople:output_type -> lethe.contacts.v1.BatchGetPeopleResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	20, // 11: lethe.contacts.v1.BatchGetPeopleResponse.people:type_name -> lethe.contacts.v1.Person
+	21, // 12: lethe.contacts.v1.GetIdentifiersResponse.identifiers:type_name -> lethe.participant.v1.Identifiers
+	22, // 13: lethe.contacts.v1.GetIdentifiersResponse.kind:type_name -> lethe.participant.v1.SubjectKind
+	0,  // 14: lethe.contacts.v1.ContactsService.CreateContact:input_type -> lethe.contacts.v1.CreateContactRequest
+	2,  // 15: lethe.contacts.v1.ContactsService.GetContact:input_type -> lethe.contacts.v1.GetContactRequest
+	4,  // 16: lethe.contacts.v1.ContactsService.ListContacts:input_type -> lethe.contacts.v1.ListContactsRequest
+	6,  // 17: lethe.contacts.v1.ContactsService.UpdateContact:input_type -> lethe.contacts.v1.UpdateContactRequest
+	9,  // 18: lethe.contacts.v1.ContactsService.ResolvePeople:input_type -> lethe.contacts.v1.ResolvePeopleRequest
+	12, // 19: lethe.contacts.v1.ContactsService.BatchGetPeople:input_type -> lethe.contacts.v1.BatchGetPeopleRequest
+	14, // 20: lethe.contacts.v1.ContactsService.GetIdentifiers:input_type -> lethe.contacts.v1.GetIdentifiersRequest
+	1,  // 21: lethe.contacts.v1.ContactsService.CreateContact:output_type -> lethe.contacts.v1.CreateContactResponse
+	3,  // 22: lethe.contacts.v1.ContactsService.GetContact:output_type -> lethe.contacts.v1.GetContactResponse
+	5,  // 23: lethe.contacts.v1.ContactsService.ListContacts:output_type -> lethe.contacts.v1.ListContactsResponse
+	7,  // 24: lethe.contacts.v1.ContactsService.UpdateContact:output_type -> lethe.contacts.v1.UpdateContactResponse
+	11, // 25: lethe.contacts.v1.ContactsService.ResolvePeople:output_type -> lethe.contacts.v1.ResolvePeopleResponse
+	13, // 26: lethe.contacts.v1.ContactsService.BatchGetPeople:output_type -> lethe.contacts.v1.BatchGetPeopleResponse
+	15, // 27: lethe.contacts.v1.ContactsService.GetIdentifiers:output_type -> lethe.contacts.v1.GetIdentifiersResponse
+	21, // [21:28] is the sub-list for method output_type
+	14, // [14:21] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_lethe_contacts_v1_contacts_service_proto_init() }
@@ -999,7 +1120,7 @@ func file_lethe_contacts_v1_contacts_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lethe_contacts_v1_contacts_service_proto_rawDesc), len(file_lethe_contacts_v1_contacts_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

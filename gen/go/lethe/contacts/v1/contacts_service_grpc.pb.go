@@ -27,6 +27,7 @@ const (
 	ContactsService_UpdateContact_FullMethodName  = "/lethe.contacts.v1.ContactsService/UpdateContact"
 	ContactsService_ResolvePeople_FullMethodName  = "/lethe.contacts.v1.ContactsService/ResolvePeople"
 	ContactsService_BatchGetPeople_FullMethodName = "/lethe.contacts.v1.ContactsService/BatchGetPeople"
+	ContactsService_GetIdentifiers_FullMethodName = "/lethe.contacts.v1.ContactsService/GetIdentifiers"
 )
 
 // ContactsServiceClient is the client API for ContactsService service.
@@ -47,6 +48,8 @@ type ContactsServiceClient interface {
 	ResolvePeople(ctx context.Context, in *ResolvePeopleRequest, opts ...grpc.CallOption) (*ResolvePeopleResponse, error)
 	// BatchGetPeople reads people for other services.
 	BatchGetPeople(ctx context.Context, in *BatchGetPeopleRequest, opts ...grpc.CallOption) (*BatchGetPeopleResponse, error)
+	// GetIdentifiers reads what a person is recognised by, also behind fences until the key is destroyed. For privacy alone.
+	GetIdentifiers(ctx context.Context, in *GetIdentifiersRequest, opts ...grpc.CallOption) (*GetIdentifiersResponse, error)
 }
 
 type contactsServiceClient struct {
@@ -117,6 +120,16 @@ func (c *contactsServiceClient) BatchGetPeople(ctx context.Context, in *BatchGet
 	return out, nil
 }
 
+func (c *contactsServiceClient) GetIdentifiers(ctx context.Context, in *GetIdentifiersRequest, opts ...grpc.CallOption) (*GetIdentifiersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetIdentifiersResponse)
+	err := c.cc.Invoke(ctx, ContactsService_GetIdentifiers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ContactsServiceServer is the server API for ContactsService service.
 // All implementations must embed UnimplementedContactsServiceServer
 // for forward compatibility.
@@ -135,6 +148,8 @@ type ContactsServiceServer interface {
 	ResolvePeople(context.Context, *ResolvePeopleRequest) (*ResolvePeopleResponse, error)
 	// BatchGetPeople reads people for other services.
 	BatchGetPeople(context.Context, *BatchGetPeopleRequest) (*BatchGetPeopleResponse, error)
+	// GetIdentifiers reads what a person is recognised by, also behind fences until the key is destroyed. For privacy alone.
+	GetIdentifiers(context.Context, *GetIdentifiersRequest) (*GetIdentifiersResponse, error)
 	mustEmbedUnimplementedContactsServiceServer()
 }
 
@@ -162,6 +177,9 @@ func (UnimplementedContactsServiceServer) ResolvePeople(context.Context, *Resolv
 }
 func (UnimplementedContactsServiceServer) BatchGetPeople(context.Context, *BatchGetPeopleRequest) (*BatchGetPeopleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchGetPeople not implemented")
+}
+func (UnimplementedContactsServiceServer) GetIdentifiers(context.Context, *GetIdentifiersRequest) (*GetIdentifiersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetIdentifiers not implemented")
 }
 func (UnimplementedContactsServiceServer) mustEmbedUnimplementedContactsServiceServer() {}
 func (UnimplementedContactsServiceServer) testEmbeddedByValue()                         {}
@@ -292,6 +310,24 @@ func _ContactsService_BatchGetPeople_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ContactsService_GetIdentifiers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetIdentifiersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContactsServiceServer).GetIdentifiers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContactsService_GetIdentifiers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContactsServiceServer).GetIdentifiers(ctx, req.(*GetIdentifiersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ContactsService_ServiceDesc is the grpc.ServiceDesc for ContactsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +358,10 @@ var ContactsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BatchGetPeople",
 			Handler:    _ContactsService_BatchGetPeople_Handler,
+		},
+		{
+			MethodName: "GetIdentifiers",
+			Handler:    _ContactsService_GetIdentifiers_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -564,9 +564,11 @@ type CreateAccountRequest struct {
 	// The first administrator's address.
 	AdminEmail *string `protobuf:"bytes,2,opt,name=admin_email,json=adminEmail" json:"admin_email,omitempty"`
 	// The first administrator's name.
-	AdminName     *string `protobuf:"bytes,3,opt,name=admin_name,json=adminName" json:"admin_name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AdminName *string `protobuf:"bytes,3,opt,name=admin_name,json=adminName" json:"admin_name,omitempty"`
+	// Key of the client under which repeating adds nothing; the Idempotency-Key header over REST. A repeated call is refused with ALREADY_DONE: the secret is shown once.
+	IdempotencyKey *string `protobuf:"bytes,80,opt,name=idempotency_key,json=idempotencyKey" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CreateAccountRequest) Reset() {
@@ -616,6 +618,13 @@ func (x *CreateAccountRequest) GetAdminEmail() string {
 func (x *CreateAccountRequest) GetAdminName() string {
 	if x != nil && x.AdminName != nil {
 		return *x.AdminName
+	}
+	return ""
+}
+
+func (x *CreateAccountRequest) GetIdempotencyKey() string {
+	if x != nil && x.IdempotencyKey != nil {
+		return *x.IdempotencyKey
 	}
 	return ""
 }
@@ -721,25 +730,27 @@ const file_lethe_contacts_v1_identity_service_proto_rawDesc = "" +
 	"\x13RevokeApiKeyRequest\x12(\n" +
 	"\bagent_id\x18\x01 \x01(\x03B\r\x8a\xe7\x18\x04\x10\x06\x18\x01\xaa\x01\x02\b\x02R\aagentId\x12\"\n" +
 	"\x02id\x18\x02 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"\x16\n" +
-	"\x14RevokeApiKeyResponse\"\x95\x01\n" +
+	"\x14RevokeApiKeyResponse\"\xe3\x01\n" +
 	"\x14CreateAccountRequest\x12)\n" +
 	"\x04name\x18\x01 \x01(\tB\x15\x92\xe7\x18\x11name of a companyR\x04name\x12)\n" +
 	"\vadmin_email\x18\x02 \x01(\tB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\n" +
 	"adminEmail\x12'\n" +
 	"\n" +
-	"admin_name\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\tadminName\"\xa0\x01\n" +
+	"admin_name\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\tadminName\x12L\n" +
+	"\x0fidempotency_key\x18P \x01(\tB#\x92\xe7\x18\x1fnames a request, never a personR\x0eidempotencyKey\"\xa0\x01\n" +
 	"\x15CreateAccountResponse\x12@\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1a.lethe.contacts.v1.AccountB\n" +
 	"\x92\xe7\x18\x06tenantR\aaccount\x12#\n" +
 	"\badmin_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\aadminId\x12 \n" +
-	"\x06secret\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x06\x10\x06R\x06secret2\x8f\x05\n" +
+	"\x06secret\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x06\x10\x06R\x06secret2\xc1\x05\n" +
 	"\x0fIdentityService\x12_\n" +
 	"\n" +
 	"IssueToken\x12$.lethe.contacts.v1.IssueTokenRequest\x1a%.lethe.contacts.v1.IssueTokenResponse\"\x04\xa8\xe8\x18\x01\x12z\n" +
 	"\x13GetVerificationKeys\x12-.lethe.contacts.v1.GetVerificationKeysRequest\x1a..lethe.contacts.v1.GetVerificationKeysResponse\"\x04\xa8\xe8\x18\x01\x12\x96\x01\n" +
 	"\fCreateApiKey\x12&.lethe.contacts.v1.CreateApiKeyRequest\x1a'.lethe.contacts.v1.CreateApiKeyResponse\"5\xa8\xe8\x18\x06\xb2\xe8\x18\x03\b\xc9\x01\x82\xd3\xe4\x93\x02$\"\"/api/v2/agents/{agent_id}/api_keys\x12\x9b\x01\n" +
-	"\fRevokeApiKey\x12&.lethe.contacts.v1.RevokeApiKeyRequest\x1a'.lethe.contacts.v1.RevokeApiKeyResponse\":\xa8\xe8\x18\x06\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02)*'/api/v2/agents/{agent_id}/api_keys/{id}\x12h\n" +
-	"\rCreateAccount\x12'.lethe.contacts.v1.CreateAccountRequest\x1a(.lethe.contacts.v1.CreateAccountResponse\"\x04\xa8\xe8\x18\x10B\xd4\x01\n" +
+	"\fRevokeApiKey\x12&.lethe.contacts.v1.RevokeApiKeyRequest\x1a'.lethe.contacts.v1.RevokeApiKeyResponse\":\xa8\xe8\x18\x06\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02)*'/api/v2/agents/{agent_id}/api_keys/{id}\x12\x8a\x01\n" +
+	"\rCreateAccount\x12'.lethe.contacts.v1.CreateAccountRequest\x1a(.lethe.contacts.v1.CreateAccountResponse\"&\xa8\xe8\x18\x10\xb2\xe8\x18\x03\b\xc9\x01\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/accounts\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xd4\x01\n" +
 	"\x15com.lethe.contacts.v1B\x14IdentityServiceProtoP\x01Z?github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1;contactsv1\xa2\x02\x03LCX\xaa\x02\x11Lethe.Contacts.V1\xca\x02\x11Lethe\\Contacts\\V1\xe2\x02\x1dLethe\\Contacts\\V1\\GPBMetadata\xea\x02\x13Lethe::Contacts::V1b\beditionsp\xe8\a"
 
 var (

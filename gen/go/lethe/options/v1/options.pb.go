@@ -115,7 +115,8 @@ const (
 	EraseAction_ERASE_ACTION_DELETE_RECORD EraseAction = 2
 	// The record stays, the value is removed from it.
 	EraseAction_ERASE_ACTION_BLANK EraseAction = 3
-	// The record stays and belongs to the account's former agent from then on.
+	// The record stays. A link to an agent goes to the account's former agent,
+	// a link to anybody else is emptied.
 	EraseAction_ERASE_ACTION_REOWN EraseAction = 4
 	// The value stays for the reason given in `ground`.
 	EraseAction_ERASE_ACTION_RETAIN EraseAction = 5
@@ -321,6 +322,24 @@ const (
 	Permission_PERMISSION_SERVICE Permission = 15
 	// Create further accounts.
 	Permission_PERMISSION_INSTALLATION Permission = 16
+	// Read discussions, and follow them.
+	Permission_PERMISSION_FORUMS_READ Permission = 17
+	// Write discussions.
+	Permission_PERMISSION_FORUMS_WRITE Permission = 18
+	// Read the knowledge base.
+	Permission_PERMISSION_SOLUTIONS_READ Permission = 19
+	// Write the knowledge base.
+	Permission_PERMISSION_SOLUTIONS_WRITE Permission = 20
+	// Read surveys and ratings.
+	Permission_PERMISSION_RATINGS_READ Permission = 21
+	// Record ratings.
+	Permission_PERMISSION_RATINGS_WRITE Permission = 22
+	// Create and change surveys.
+	Permission_PERMISSION_RATINGS_ADMIN Permission = 23
+	// Raise requests of people about their data.
+	Permission_PERMISSION_REQUESTS_RAISE Permission = 24
+	// Verify, approve and refuse requests.
+	Permission_PERMISSION_REQUESTS_DECIDE Permission = 25
 )
 
 // Enum value maps for Permission.
@@ -343,6 +362,15 @@ var (
 		14: "PERMISSION_PARTICIPANT",
 		15: "PERMISSION_SERVICE",
 		16: "PERMISSION_INSTALLATION",
+		17: "PERMISSION_FORUMS_READ",
+		18: "PERMISSION_FORUMS_WRITE",
+		19: "PERMISSION_SOLUTIONS_READ",
+		20: "PERMISSION_SOLUTIONS_WRITE",
+		21: "PERMISSION_RATINGS_READ",
+		22: "PERMISSION_RATINGS_WRITE",
+		23: "PERMISSION_RATINGS_ADMIN",
+		24: "PERMISSION_REQUESTS_RAISE",
+		25: "PERMISSION_REQUESTS_DECIDE",
 	}
 	Permission_value = map[string]int32{
 		"PERMISSION_UNSPECIFIED":     0,
@@ -362,6 +390,15 @@ var (
 		"PERMISSION_PARTICIPANT":     14,
 		"PERMISSION_SERVICE":         15,
 		"PERMISSION_INSTALLATION":    16,
+		"PERMISSION_FORUMS_READ":     17,
+		"PERMISSION_FORUMS_WRITE":    18,
+		"PERMISSION_SOLUTIONS_READ":  19,
+		"PERMISSION_SOLUTIONS_WRITE": 20,
+		"PERMISSION_RATINGS_READ":    21,
+		"PERMISSION_RATINGS_WRITE":   22,
+		"PERMISSION_RATINGS_ADMIN":   23,
+		"PERMISSION_REQUESTS_RAISE":  24,
+		"PERMISSION_REQUESTS_DECIDE": 25,
 	}
 )
 
@@ -476,7 +513,11 @@ type Resource struct {
 	// Plural name in outcomes, exports and the data map.
 	Name *string `protobuf:"bytes,3,opt,name=name" json:"name,omitempty"`
 	// For what purpose the account holds it, in a sentence.
-	Purpose       *string `protobuf:"bytes,4,opt,name=purpose" json:"purpose,omitempty"`
+	Purpose *string `protobuf:"bytes,4,opt,name=purpose" json:"purpose,omitempty"`
+	// The record is somebody's contribution to a common matter. When an agent
+	// wrote it, it is the account's, the author is a link, and an erasure of the
+	// agent gives the link to the account's former agent.
+	Contribution  *bool `protobuf:"varint,5,opt,name=contribution" json:"contribution,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,6 +578,13 @@ func (x *Resource) GetPurpose() string {
 		return *x.Purpose
 	}
 	return ""
+}
+
+func (x *Resource) GetContribution() bool {
+	if x != nil && x.Contribution != nil {
+		return *x.Contribution
+	}
+	return false
 }
 
 // Rest says how a method's answer looks over REST beyond its http rule.
@@ -619,6 +667,8 @@ type Json struct {
 	OmitUnset *bool `protobuf:"varint,1,opt,name=omit_unset,json=omitUnset" json:"omit_unset,omitempty"`
 	// A list that is null rather than [] when it is empty.
 	NullWhenEmpty *bool `protobuf:"varint,2,opt,name=null_when_empty,json=nullWhenEmpty" json:"null_when_empty,omitempty"`
+	// A text that may also be sent as a list of texts, which are joined by commas.
+	Joined        *bool `protobuf:"varint,3,opt,name=joined" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +715,60 @@ func (x *Json) GetNullWhenEmpty() bool {
 		return *x.NullWhenEmpty
 	}
 	return false
+}
+
+func (x *Json) GetJoined() bool {
+	if x != nil && x.Joined != nil {
+		return *x.Joined
+	}
+	return false
+}
+
+// Callers are the services that call a service; personal data flows along
+// these calls and no others.
+type Callers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of services.
+	Services      []string `protobuf:"bytes,1,rep,name=services" json:"services,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Callers) Reset() {
+	*x = Callers{}
+	mi := &file_lethe_options_v1_options_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Callers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Callers) ProtoMessage() {}
+
+func (x *Callers) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_options_v1_options_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Callers.ProtoReflect.Descriptor instead.
+func (*Callers) Descriptor() ([]byte, []int) {
+	return file_lethe_options_v1_options_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Callers) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
 }
 
 var file_lethe_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -716,6 +820,14 @@ var file_lethe_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "bytes,50822,opt,name=rest",
 		Filename:      "lethe/options/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.ServiceOptions)(nil),
+		ExtensionType: (*Callers)(nil),
+		Field:         50831,
+		Name:          "lethe.options.v1.callers",
+		Tag:           "bytes,50831,opt,name=callers",
+		Filename:      "lethe/options/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -754,6 +866,14 @@ var (
 	E_Rest = &file_lethe_options_v1_options_proto_extTypes[5]
 )
 
+// Extension fields to descriptorpb.ServiceOptions.
+var (
+	// Who calls the service.
+	//
+	// optional lethe.options.v1.Callers callers = 50831;
+	E_Callers = &file_lethe_options_v1_options_proto_extTypes[6]
+)
+
 var File_lethe_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_lethe_options_v1_options_proto_rawDesc = "" +
@@ -763,21 +883,25 @@ const file_lethe_options_v1_options_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\x0e2\x1a.lethe.options.v1.CategoryR\bcategory\x128\n" +
 	"\bon_erase\x18\x02 \x01(\x0e2\x1d.lethe.options.v1.EraseActionR\aonErase\x12*\n" +
 	"\x04role\x18\x03 \x01(\x0e2\x16.lethe.options.v1.RoleR\x04role\x12\x16\n" +
-	"\x06ground\x18\x04 \x01(\tR\x06ground\"\x8c\x01\n" +
+	"\x06ground\x18\x04 \x01(\tR\x06ground\"\xb0\x01\n" +
 	"\bResource\x12-\n" +
 	"\x05owner\x18\x01 \x01(\x0e2\x17.lethe.options.v1.OwnerR\x05owner\x12#\n" +
 	"\rsubject_field\x18\x02 \x01(\tR\fsubjectField\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
-	"\apurpose\x18\x04 \x01(\tR\apurpose\"q\n" +
+	"\apurpose\x18\x04 \x01(\tR\apurpose\x12\"\n" +
+	"\fcontribution\x18\x05 \x01(\bR\fcontribution\"q\n" +
 	"\x04Rest\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12\x12\n" +
 	"\x04omit\x18\x03 \x03(\tR\x04omit\x12!\n" +
-	"\fignore_query\x18\x04 \x03(\tR\vignoreQuery\"M\n" +
+	"\fignore_query\x18\x04 \x03(\tR\vignoreQuery\"e\n" +
 	"\x04Json\x12\x1d\n" +
 	"\n" +
 	"omit_unset\x18\x01 \x01(\bR\tomitUnset\x12&\n" +
-	"\x0fnull_when_empty\x18\x02 \x01(\bR\rnullWhenEmpty*\xde\x01\n" +
+	"\x0fnull_when_empty\x18\x02 \x01(\bR\rnullWhenEmpty\x12\x16\n" +
+	"\x06joined\x18\x03 \x01(\bR\x06joined\"%\n" +
+	"\aCallers\x12\x1a\n" +
+	"\bservices\x18\x01 \x03(\tR\bservices*\xde\x01\n" +
 	"\bCategory\x12\x18\n" +
 	"\x14CATEGORY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CATEGORY_IDENTITY\x10\x01\x12\x1c\n" +
@@ -805,7 +929,7 @@ const file_lethe_options_v1_options_proto_rawDesc = "" +
 	"\rOWNER_SUBJECT\x10\x01\x12\x11\n" +
 	"\rOWNER_ACCOUNT\x10\x02\x12\x0e\n" +
 	"\n" +
-	"OWNER_NONE\x10\x03*\xf9\x03\n" +
+	"OWNER_NONE\x10\x03*\x89\x06\n" +
 	"\n" +
 	"Permission\x12\x1a\n" +
 	"\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -825,7 +949,16 @@ const file_lethe_options_v1_options_proto_rawDesc = "" +
 	"\x1aPERMISSION_PRIVACY_OPERATE\x10\r\x12\x1a\n" +
 	"\x16PERMISSION_PARTICIPANT\x10\x0e\x12\x16\n" +
 	"\x12PERMISSION_SERVICE\x10\x0f\x12\x1b\n" +
-	"\x17PERMISSION_INSTALLATION\x10\x10:W\n" +
+	"\x17PERMISSION_INSTALLATION\x10\x10\x12\x1a\n" +
+	"\x16PERMISSION_FORUMS_READ\x10\x11\x12\x1b\n" +
+	"\x17PERMISSION_FORUMS_WRITE\x10\x12\x12\x1d\n" +
+	"\x19PERMISSION_SOLUTIONS_READ\x10\x13\x12\x1e\n" +
+	"\x1aPERMISSION_SOLUTIONS_WRITE\x10\x14\x12\x1b\n" +
+	"\x17PERMISSION_RATINGS_READ\x10\x15\x12\x1c\n" +
+	"\x18PERMISSION_RATINGS_WRITE\x10\x16\x12\x1c\n" +
+	"\x18PERMISSION_RATINGS_ADMIN\x10\x17\x12\x1d\n" +
+	"\x19PERMISSION_REQUESTS_RAISE\x10\x18\x12\x1e\n" +
+	"\x1aPERMISSION_REQUESTS_DECIDE\x10\x19:W\n" +
 	"\bpersonal\x12\x1d.google.protobuf.FieldOptions\x18\xf1\x8c\x03 \x01(\v2\x1a.lethe.options.v1.PersonalR\bpersonal:B\n" +
 	"\fnot_personal\x12\x1d.google.protobuf.FieldOptions\x18\xf2\x8c\x03 \x01(\tR\vnotPersonal:K\n" +
 	"\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xf3\x8c\x03 \x01(\v2\x16.lethe.options.v1.JsonR\x04json:Y\n" +
@@ -833,7 +966,8 @@ const file_lethe_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\x85\x8d\x03 \x01(\x0e2\x1c.lethe.options.v1.PermissionR\n" +
 	"permission:L\n" +
-	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\x86\x8d\x03 \x01(\v2\x16.lethe.options.v1.RestR\x04restB\xc5\x01\n" +
+	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\x86\x8d\x03 \x01(\v2\x16.lethe.options.v1.RestR\x04rest:V\n" +
+	"\acallers\x12\x1f.google.protobuf.ServiceOptions\x18\x8f\x8d\x03 \x01(\v2\x19.lethe.options.v1.CallersR\acallersB\xc5\x01\n" +
 	"\x14com.lethe.options.v1B\fOptionsProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/options/v1;optionsv1\xa2\x02\x03LOX\xaa\x02\x10Lethe.Options.V1\xca\x02\x10Lethe\\Options\\V1\xe2\x02\x1cLethe\\Options\\V1\\GPBMetadata\xea\x02\x12Lethe::Options::V1b\beditionsp\xe8\a"
 
 var (
@@ -849,7 +983,7 @@ func file_lethe_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_lethe_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_lethe_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_lethe_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_lethe_options_v1_options_proto_goTypes = []any{
 	(Category)(0),                       // 0: lethe.options.v1.Category
 	(EraseAction)(0),                    // 1: lethe.options.v1.EraseAction
@@ -860,30 +994,34 @@ var file_lethe_options_v1_options_proto_goTypes = []any{
 	(*Resource)(nil),                    // 6: lethe.options.v1.Resource
 	(*Rest)(nil),                        // 7: lethe.options.v1.Rest
 	(*Json)(nil),                        // 8: lethe.options.v1.Json
-	(*descriptorpb.FieldOptions)(nil),   // 9: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil), // 10: google.protobuf.MessageOptions
-	(*descriptorpb.MethodOptions)(nil),  // 11: google.protobuf.MethodOptions
+	(*Callers)(nil),                     // 9: lethe.options.v1.Callers
+	(*descriptorpb.FieldOptions)(nil),   // 10: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil), // 11: google.protobuf.MessageOptions
+	(*descriptorpb.MethodOptions)(nil),  // 12: google.protobuf.MethodOptions
+	(*descriptorpb.ServiceOptions)(nil), // 13: google.protobuf.ServiceOptions
 }
 var file_lethe_options_v1_options_proto_depIdxs = []int32{
 	0,  // 0: lethe.options.v1.Personal.category:type_name -> lethe.options.v1.Category
 	1,  // 1: lethe.options.v1.Personal.on_erase:type_name -> lethe.options.v1.EraseAction
 	2,  // 2: lethe.options.v1.Personal.role:type_name -> lethe.options.v1.Role
 	3,  // 3: lethe.options.v1.Resource.owner:type_name -> lethe.options.v1.Owner
-	9,  // 4: lethe.options.v1.personal:extendee -> google.protobuf.FieldOptions
-	9,  // 5: lethe.options.v1.not_personal:extendee -> google.protobuf.FieldOptions
-	9,  // 6: lethe.options.v1.json:extendee -> google.protobuf.FieldOptions
-	10, // 7: lethe.options.v1.resource:extendee -> google.protobuf.MessageOptions
-	11, // 8: lethe.options.v1.permission:extendee -> google.protobuf.MethodOptions
-	11, // 9: lethe.options.v1.rest:extendee -> google.protobuf.MethodOptions
-	5,  // 10: lethe.options.v1.personal:type_name -> lethe.options.v1.Personal
-	8,  // 11: lethe.options.v1.json:type_name -> lethe.options.v1.Json
-	6,  // 12: lethe.options.v1.resource:type_name -> lethe.options.v1.Resource
-	4,  // 13: lethe.options.v1.permission:type_name -> lethe.options.v1.Permission
-	7,  // 14: lethe.options.v1.rest:type_name -> lethe.options.v1.Rest
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	10, // [10:15] is the sub-list for extension type_name
-	4,  // [4:10] is the sub-list for extension extendee
+	10, // 4: lethe.options.v1.personal:extendee -> google.protobuf.FieldOptions
+	10, // 5: lethe.options.v1.not_personal:extendee -> google.protobuf.FieldOptions
+	10, // 6: lethe.options.v1.json:extendee -> google.protobuf.FieldOptions
+	11, // 7: lethe.options.v1.resource:extendee -> google.protobuf.MessageOptions
+	12, // 8: lethe.options.v1.permission:extendee -> google.protobuf.MethodOptions
+	12, // 9: lethe.options.v1.rest:extendee -> google.protobuf.MethodOptions
+	13, // 10: lethe.options.v1.callers:extendee -> google.protobuf.ServiceOptions
+	5,  // 11: lethe.options.v1.personal:type_name -> lethe.options.v1.Personal
+	8,  // 12: lethe.options.v1.json:type_name -> lethe.options.v1.Json
+	6,  // 13: lethe.options.v1.resource:type_name -> lethe.options.v1.Resource
+	4,  // 14: lethe.options.v1.permission:type_name -> lethe.options.v1.Permission
+	7,  // 15: lethe.options.v1.rest:type_name -> lethe.options.v1.Rest
+	9,  // 16: lethe.options.v1.callers:type_name -> lethe.options.v1.Callers
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	11, // [11:17] is the sub-list for extension type_name
+	4,  // [4:11] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
 }
 
@@ -898,8 +1036,8 @@ func file_lethe_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lethe_options_v1_options_proto_rawDesc), len(file_lethe_options_v1_options_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   4,
-			NumExtensions: 6,
+			NumMessages:   5,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_lethe_options_v1_options_proto_goTypes,

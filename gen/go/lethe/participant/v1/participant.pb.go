@@ -153,6 +153,59 @@ func (OutcomeKind) EnumDescriptor() ([]byte, []int) {
 	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{1}
 }
 
+// SubjectKind is an attribute of a person, read when an erasure is planned.
+type SubjectKind int32
+
+const (
+	// Nothing was said; refused where it is needed.
+	SubjectKind_SUBJECT_KIND_UNSPECIFIED SubjectKind = 0
+	// Somebody the desk helps: links to them are emptied.
+	SubjectKind_SUBJECT_KIND_CONTACT SubjectKind = 1
+	// Somebody who works at the desk: links to them go to the account's former agent.
+	SubjectKind_SUBJECT_KIND_AGENT SubjectKind = 2
+)
+
+// Enum value maps for SubjectKind.
+var (
+	SubjectKind_name = map[int32]string{
+		0: "SUBJECT_KIND_UNSPECIFIED",
+		1: "SUBJECT_KIND_CONTACT",
+		2: "SUBJECT_KIND_AGENT",
+	}
+	SubjectKind_value = map[string]int32{
+		"SUBJECT_KIND_UNSPECIFIED": 0,
+		"SUBJECT_KIND_CONTACT":     1,
+		"SUBJECT_KIND_AGENT":       2,
+	}
+)
+
+func (x SubjectKind) Enum() *SubjectKind {
+	p := new(SubjectKind)
+	*p = x
+	return p
+}
+
+func (x SubjectKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SubjectKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_lethe_participant_v1_participant_proto_enumTypes[2].Descriptor()
+}
+
+func (SubjectKind) Type() protoreflect.EnumType {
+	return &file_lethe_participant_v1_participant_proto_enumTypes[2]
+}
+
+func (x SubjectKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SubjectKind.Descriptor instead.
+func (SubjectKind) EnumDescriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{2}
+}
+
 // ExportScope is which right an export serves.
 type ExportScope int32
 
@@ -186,11 +239,11 @@ func (x ExportScope) String() string {
 }
 
 func (ExportScope) Descriptor() protoreflect.EnumDescriptor {
-	return file_lethe_participant_v1_participant_proto_enumTypes[2].Descriptor()
+	return file_lethe_participant_v1_participant_proto_enumTypes[3].Descriptor()
 }
 
 func (ExportScope) Type() protoreflect.EnumType {
-	return &file_lethe_participant_v1_participant_proto_enumTypes[2]
+	return &file_lethe_participant_v1_participant_proto_enumTypes[3]
 }
 
 func (x ExportScope) Number() protoreflect.EnumNumber {
@@ -199,7 +252,7 @@ func (x ExportScope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExportScope.Descriptor instead.
 func (ExportScope) EnumDescriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{2}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{3}
 }
 
 // Subject is the person a request is about.
@@ -502,7 +555,11 @@ type Count struct {
 	// The data category.
 	Category *v1.Category `protobuf:"varint,2,opt,name=category,enum=lethe.options.v1.Category" json:"category,omitempty"`
 	// Records the person owns.
-	Owned         *int64 `protobuf:"varint,3,opt,name=owned" json:"owned,omitempty"`
+	Owned *int64 `protobuf:"varint,3,opt,name=owned" json:"owned,omitempty"`
+	// Records of others that name the person as somebody who took part.
+	Linked *int64 `protobuf:"varint,4,opt,name=linked" json:"linked,omitempty"`
+	// Records of others that contain one of the identifiers asked for.
+	Mentioned     *int64 `protobuf:"varint,5,opt,name=mentioned" json:"mentioned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -558,6 +615,94 @@ func (x *Count) GetOwned() int64 {
 	return 0
 }
 
+func (x *Count) GetLinked() int64 {
+	if x != nil && x.Linked != nil {
+		return *x.Linked
+	}
+	return 0
+}
+
+func (x *Count) GetMentioned() int64 {
+	if x != nil && x.Mentioned != nil {
+		return *x.Mentioned
+	}
+	return 0
+}
+
+// Identifiers are what a person is recognised by in other people's words. They
+// are read live from contacts for one call and never stored.
+type Identifiers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// E-mail addresses.
+	Emails []string `protobuf:"bytes,1,rep,name=emails" json:"emails,omitempty"`
+	// Telephone numbers.
+	Phones []string `protobuf:"bytes,2,rep,name=phones" json:"phones,omitempty"`
+	// Ids in other systems, and handles.
+	ExternalIds []string `protobuf:"bytes,3,rep,name=external_ids,json=externalIds" json:"external_ids,omitempty"`
+	// Names; looked for only in records linked to the person.
+	Names         []string `protobuf:"bytes,4,rep,name=names" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identifiers) Reset() {
+	*x = Identifiers{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identifiers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identifiers) ProtoMessage() {}
+
+func (x *Identifiers) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identifiers.ProtoReflect.Descriptor instead.
+func (*Identifiers) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Identifiers) GetEmails() []string {
+	if x != nil {
+		return x.Emails
+	}
+	return nil
+}
+
+func (x *Identifiers) GetPhones() []string {
+	if x != nil {
+		return x.Phones
+	}
+	return nil
+}
+
+func (x *Identifiers) GetExternalIds() []string {
+	if x != nil {
+		return x.ExternalIds
+	}
+	return nil
+}
+
+func (x *Identifiers) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 // DescribeHoldingsRequest asks for the participant's rows of the data map.
 type DescribeHoldingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -567,7 +712,7 @@ type DescribeHoldingsRequest struct {
 
 func (x *DescribeHoldingsRequest) Reset() {
 	*x = DescribeHoldingsRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[5]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +724,7 @@ func (x *DescribeHoldingsRequest) String() string {
 func (*DescribeHoldingsRequest) ProtoMessage() {}
 
 func (x *DescribeHoldingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[5]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +737,7 @@ func (x *DescribeHoldingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHoldingsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeHoldingsRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{5}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{6}
 }
 
 // DescribeHoldingsResponse lists them.
@@ -606,7 +751,7 @@ type DescribeHoldingsResponse struct {
 
 func (x *DescribeHoldingsResponse) Reset() {
 	*x = DescribeHoldingsResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[6]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +763,7 @@ func (x *DescribeHoldingsResponse) String() string {
 func (*DescribeHoldingsResponse) ProtoMessage() {}
 
 func (x *DescribeHoldingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[6]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +776,7 @@ func (x *DescribeHoldingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHoldingsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeHoldingsResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{6}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DescribeHoldingsResponse) GetHoldings() []*Holding {
@@ -645,14 +790,16 @@ func (x *DescribeHoldingsResponse) GetHoldings() []*Holding {
 type CountHoldingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person.
-	Subject       *Subject `protobuf:"bytes,1,opt,name=subject" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,1,opt,name=subject" json:"subject,omitempty"`
+	// Counts mentions of these too.
+	Identifiers   *Identifiers `protobuf:"bytes,2,opt,name=identifiers" json:"identifiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CountHoldingsRequest) Reset() {
 	*x = CountHoldingsRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[7]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +811,7 @@ func (x *CountHoldingsRequest) String() string {
 func (*CountHoldingsRequest) ProtoMessage() {}
 
 func (x *CountHoldingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[7]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,12 +824,19 @@ func (x *CountHoldingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountHoldingsRequest.ProtoReflect.Descriptor instead.
 func (*CountHoldingsRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{7}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CountHoldingsRequest) GetSubject() *Subject {
 	if x != nil {
 		return x.Subject
+	}
+	return nil
+}
+
+func (x *CountHoldingsRequest) GetIdentifiers() *Identifiers {
+	if x != nil {
+		return x.Identifiers
 	}
 	return nil
 }
@@ -702,7 +856,7 @@ type CountHoldingsResponse struct {
 
 func (x *CountHoldingsResponse) Reset() {
 	*x = CountHoldingsResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[8]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +868,7 @@ func (x *CountHoldingsResponse) String() string {
 func (*CountHoldingsResponse) ProtoMessage() {}
 
 func (x *CountHoldingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[8]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +881,7 @@ func (x *CountHoldingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountHoldingsResponse.ProtoReflect.Descriptor instead.
 func (*CountHoldingsResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{8}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CountHoldingsResponse) GetCounts() []*Count {
@@ -768,7 +922,7 @@ type FenceRequest struct {
 
 func (x *FenceRequest) Reset() {
 	*x = FenceRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[9]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +934,7 @@ func (x *FenceRequest) String() string {
 func (*FenceRequest) ProtoMessage() {}
 
 func (x *FenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[9]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +947,7 @@ func (x *FenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceRequest.ProtoReflect.Descriptor instead.
 func (*FenceRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{9}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FenceRequest) GetSubject() *Subject {
@@ -833,7 +987,7 @@ type FenceResponse struct {
 
 func (x *FenceResponse) Reset() {
 	*x = FenceResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[10]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +999,7 @@ func (x *FenceResponse) String() string {
 func (*FenceResponse) ProtoMessage() {}
 
 func (x *FenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[10]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1012,7 @@ func (x *FenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceResponse.ProtoReflect.Descriptor instead.
 func (*FenceResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{10}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{11}
 }
 
 // UnfenceRequest removes the fences of one saga.
@@ -876,7 +1030,7 @@ type UnfenceRequest struct {
 
 func (x *UnfenceRequest) Reset() {
 	*x = UnfenceRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[11]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1042,7 @@ func (x *UnfenceRequest) String() string {
 func (*UnfenceRequest) ProtoMessage() {}
 
 func (x *UnfenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[11]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1055,7 @@ func (x *UnfenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfenceRequest.ProtoReflect.Descriptor instead.
 func (*UnfenceRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{11}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UnfenceRequest) GetSubject() *Subject {
@@ -934,7 +1088,7 @@ type UnfenceResponse struct {
 
 func (x *UnfenceResponse) Reset() {
 	*x = UnfenceResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[12]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1100,7 @@ func (x *UnfenceResponse) String() string {
 func (*UnfenceResponse) ProtoMessage() {}
 
 func (x *UnfenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[12]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1113,7 @@ func (x *UnfenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfenceResponse.ProtoReflect.Descriptor instead.
 func (*UnfenceResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{12}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{13}
 }
 
 // DestroyRequest destroys a person's key at this participant.
@@ -977,7 +1131,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[13]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1143,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[13]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1156,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{13}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DestroyRequest) GetSubject() *Subject {
@@ -1035,7 +1189,7 @@ type DestroyResponse struct {
 
 func (x *DestroyResponse) Reset() {
 	*x = DestroyResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[14]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1201,7 @@ func (x *DestroyResponse) String() string {
 func (*DestroyResponse) ProtoMessage() {}
 
 func (x *DestroyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[14]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1214,7 @@ func (x *DestroyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyResponse.ProtoReflect.Descriptor instead.
 func (*DestroyResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{14}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{15}
 }
 
 // SweepRequest deletes what the destroyed key has made unreadable.
@@ -1071,14 +1225,16 @@ type SweepRequest struct {
 	// The erasure.
 	Saga *string `protobuf:"bytes,2,opt,name=saga" json:"saga,omitempty"`
 	// Its token.
-	Token         *Token `protobuf:"bytes,3,opt,name=token" json:"token,omitempty"`
+	Token *Token `protobuf:"bytes,3,opt,name=token" json:"token,omitempty"`
+	// Decides what becomes of links to the person.
+	Kind          *SubjectKind `protobuf:"varint,4,opt,name=kind,enum=lethe.participant.v1.SubjectKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SweepRequest) Reset() {
 	*x = SweepRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[15]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1246,7 @@ func (x *SweepRequest) String() string {
 func (*SweepRequest) ProtoMessage() {}
 
 func (x *SweepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[15]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1259,7 @@ func (x *SweepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepRequest.ProtoReflect.Descriptor instead.
 func (*SweepRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{15}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SweepRequest) GetSubject() *Subject {
@@ -1127,6 +1283,13 @@ func (x *SweepRequest) GetToken() *Token {
 	return nil
 }
 
+func (x *SweepRequest) GetKind() SubjectKind {
+	if x != nil && x.Kind != nil {
+		return *x.Kind
+	}
+	return SubjectKind_SUBJECT_KIND_UNSPECIFIED
+}
+
 // SweepResponse reports progress, and last of all the outcomes.
 type SweepResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1140,7 +1303,7 @@ type SweepResponse struct {
 
 func (x *SweepResponse) Reset() {
 	*x = SweepResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[16]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1315,7 @@ func (x *SweepResponse) String() string {
 func (*SweepResponse) ProtoMessage() {}
 
 func (x *SweepResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[16]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1328,7 @@ func (x *SweepResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepResponse.ProtoReflect.Descriptor instead.
 func (*SweepResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{16}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SweepResponse) GetDone() int64 {
@@ -1178,6 +1341,418 @@ func (x *SweepResponse) GetDone() int64 {
 func (x *SweepResponse) GetOutcomes() []*Outcome {
 	if x != nil {
 		return x.Outcomes
+	}
+	return nil
+}
+
+// RedactRequest removes a person's identifiers from other people's records.
+type RedactRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person.
+	Subject *Subject `protobuf:"bytes,1,opt,name=subject" json:"subject,omitempty"`
+	// The erasure.
+	Saga *string `protobuf:"bytes,2,opt,name=saga" json:"saga,omitempty"`
+	// Its token.
+	Token *Token `protobuf:"bytes,3,opt,name=token" json:"token,omitempty"`
+	// What to remove.
+	Identifiers   *Identifiers `protobuf:"bytes,4,opt,name=identifiers" json:"identifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedactRequest) Reset() {
+	*x = RedactRequest{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedactRequest) ProtoMessage() {}
+
+func (x *RedactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedactRequest.ProtoReflect.Descriptor instead.
+func (*RedactRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RedactRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *RedactRequest) GetSaga() string {
+	if x != nil && x.Saga != nil {
+		return *x.Saga
+	}
+	return ""
+}
+
+func (x *RedactRequest) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *RedactRequest) GetIdentifiers() *Identifiers {
+	if x != nil {
+		return x.Identifiers
+	}
+	return nil
+}
+
+// RedactResponse reports progress, and last of all the outcomes.
+type RedactResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Records rewritten so far.
+	Done *int64 `protobuf:"varint,1,opt,name=done" json:"done,omitempty"`
+	// One per resource with text of others; only in the last message.
+	Outcomes      []*Outcome `protobuf:"bytes,2,rep,name=outcomes" json:"outcomes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedactResponse) Reset() {
+	*x = RedactResponse{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedactResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedactResponse) ProtoMessage() {}
+
+func (x *RedactResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedactResponse.ProtoReflect.Descriptor instead.
+func (*RedactResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RedactResponse) GetDone() int64 {
+	if x != nil && x.Done != nil {
+		return *x.Done
+	}
+	return 0
+}
+
+func (x *RedactResponse) GetOutcomes() []*Outcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// Item names one record of a person.
+type Item struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Plural name of the resource.
+	Resource *string `protobuf:"bytes,1,opt,name=resource" json:"resource,omitempty"`
+	// The record's id.
+	Id            *int64 `protobuf:"varint,2,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Item) Reset() {
+	*x = Item{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Item) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Item) ProtoMessage() {}
+
+func (x *Item) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Item.ProtoReflect.Descriptor instead.
+func (*Item) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Item) GetResource() string {
+	if x != nil && x.Resource != nil {
+		return *x.Resource
+	}
+	return ""
+}
+
+func (x *Item) GetId() int64 {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return 0
+}
+
+// EraseItemRequest erases one record and what hangs on it, at every participant.
+type EraseItemRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person who owns it.
+	Subject *Subject `protobuf:"bytes,1,opt,name=subject" json:"subject,omitempty"`
+	// The erasure.
+	Saga *string `protobuf:"bytes,2,opt,name=saga" json:"saga,omitempty"`
+	// Its token.
+	Token *Token `protobuf:"bytes,3,opt,name=token" json:"token,omitempty"`
+	// The record.
+	Item          *Item `protobuf:"bytes,4,opt,name=item" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseItemRequest) Reset() {
+	*x = EraseItemRequest{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseItemRequest) ProtoMessage() {}
+
+func (x *EraseItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseItemRequest.ProtoReflect.Descriptor instead.
+func (*EraseItemRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *EraseItemRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *EraseItemRequest) GetSaga() string {
+	if x != nil && x.Saga != nil {
+		return *x.Saga
+	}
+	return ""
+}
+
+func (x *EraseItemRequest) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *EraseItemRequest) GetItem() *Item {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+// EraseItemResponse reports progress, and last of all the outcomes.
+type EraseItemResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Records erased so far.
+	Done *int64 `protobuf:"varint,1,opt,name=done" json:"done,omitempty"`
+	// One per resource that can hang on such a record; only in the last message.
+	Outcomes      []*Outcome `protobuf:"bytes,2,rep,name=outcomes" json:"outcomes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseItemResponse) Reset() {
+	*x = EraseItemResponse{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseItemResponse) ProtoMessage() {}
+
+func (x *EraseItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseItemResponse.ProtoReflect.Descriptor instead.
+func (*EraseItemResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EraseItemResponse) GetDone() int64 {
+	if x != nil && x.Done != nil {
+		return *x.Done
+	}
+	return 0
+}
+
+func (x *EraseItemResponse) GetOutcomes() []*Outcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// CountItemRequest asks what is left of a record.
+type CountItemRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person who owned it.
+	Subject *Subject `protobuf:"bytes,1,opt,name=subject" json:"subject,omitempty"`
+	// The record.
+	Item          *Item `protobuf:"bytes,2,opt,name=item" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountItemRequest) Reset() {
+	*x = CountItemRequest{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountItemRequest) ProtoMessage() {}
+
+func (x *CountItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountItemRequest.ProtoReflect.Descriptor instead.
+func (*CountItemRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CountItemRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *CountItemRequest) GetItem() *Item {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+// CountItemResponse answers per resource that can hang on such a record, zero counts included.
+type CountItemResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per resource.
+	Counts        []*Count `protobuf:"bytes,1,rep,name=counts" json:"counts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountItemResponse) Reset() {
+	*x = CountItemResponse{}
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountItemResponse) ProtoMessage() {}
+
+func (x *CountItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountItemResponse.ProtoReflect.Descriptor instead.
+func (*CountItemResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CountItemResponse) GetCounts() []*Count {
+	if x != nil {
+		return x.Counts
 	}
 	return nil
 }
@@ -1197,7 +1772,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[17]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1784,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[17]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1797,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{17}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ExportRequest) GetSubject() *Subject {
@@ -1267,7 +1842,7 @@ type ExportFile struct {
 
 func (x *ExportFile) Reset() {
 	*x = ExportFile{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[18]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1854,7 @@ func (x *ExportFile) String() string {
 func (*ExportFile) ProtoMessage() {}
 
 func (x *ExportFile) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[18]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1867,7 @@ func (x *ExportFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportFile.ProtoReflect.Descriptor instead.
 func (*ExportFile) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{18}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ExportFile) GetName() string {
@@ -1356,7 +1931,7 @@ type ExportResponse struct {
 
 func (x *ExportResponse) Reset() {
 	*x = ExportResponse{}
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[19]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1943,7 @@ func (x *ExportResponse) String() string {
 func (*ExportResponse) ProtoMessage() {}
 
 func (x *ExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_participant_v1_participant_proto_msgTypes[19]
+	mi := &file_lethe_participant_v1_participant_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1956,7 @@ func (x *ExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
 func (*ExportResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{19}
+	return file_lethe_participant_v1_participant_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ExportResponse) GetCursor() string {
@@ -1475,16 +2050,24 @@ const file_lethe_participant_v1_participant_proto_rawDesc = "" +
 	"\bcategory\x18\x02 \x01(\x0e2\x1a.lethe.options.v1.CategoryB\x1a\x92\xe7\x18\x16name from the contractR\bcategory\x12I\n" +
 	"\x05owner\x18\x03 \x01(\x0e2\x17.lethe.options.v1.OwnerB\x1a\x92\xe7\x18\x16name from the contractR\x05owner\x12T\n" +
 	"\bon_erase\x18\x04 \x01(\x0e2\x1d.lethe.options.v1.EraseActionB\x1a\x92\xe7\x18\x16name from the contractR\aonErase\x124\n" +
-	"\apurpose\x18\x05 \x01(\tB\x1a\x92\xe7\x18\x16text from the contractR\apurpose\"\xb4\x01\n" +
+	"\apurpose\x18\x05 \x01(\tB\x1a\x92\xe7\x18\x16text from the contractR\apurpose\"\x80\x02\n" +
 	"\x05Count\x126\n" +
 	"\bresource\x18\x01 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bresource\x12R\n" +
 	"\bcategory\x18\x02 \x01(\x0e2\x1a.lethe.options.v1.CategoryB\x1a\x92\xe7\x18\x16name from the contractR\bcategory\x12\x1f\n" +
-	"\x05owned\x18\x03 \x01(\x03B\t\x92\xe7\x18\x05countR\x05owned\"\x19\n" +
+	"\x05owned\x18\x03 \x01(\x03B\t\x92\xe7\x18\x05countR\x05owned\x12!\n" +
+	"\x06linked\x18\x04 \x01(\x03B\t\x92\xe7\x18\x05countR\x06linked\x12'\n" +
+	"\tmentioned\x18\x05 \x01(\x03B\t\x92\xe7\x18\x05countR\tmentioned\"\x9e\x01\n" +
+	"\vIdentifiers\x12 \n" +
+	"\x06emails\x18\x01 \x03(\tB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\x06emails\x12 \n" +
+	"\x06phones\x18\x02 \x03(\tB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\x06phones\x12+\n" +
+	"\fexternal_ids\x18\x03 \x03(\tB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\vexternalIds\x12\x1e\n" +
+	"\x05names\x18\x04 \x03(\tB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\x05names\"\x19\n" +
 	"\x17DescribeHoldingsRequest\"v\n" +
 	"\x18DescribeHoldingsResponse\x12Z\n" +
-	"\bholdings\x18\x01 \x03(\v2\x1d.lethe.participant.v1.HoldingB\x1f\x92\xe7\x18\x1bdescription of the contractR\bholdings\"Y\n" +
+	"\bholdings\x18\x01 \x03(\v2\x1d.lethe.participant.v1.HoldingB\x1f\x92\xe7\x18\x1bdescription of the contractR\bholdings\"\xa8\x01\n" +
 	"\x14CountHoldingsRequest\x12A\n" +
-	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\"\xe5\x01\n" +
+	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12M\n" +
+	"\videntifiers\x18\x02 \x01(\v2!.lethe.participant.v1.IdentifiersB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\videntifiers\"\xe5\x01\n" +
 	"\x15CountHoldingsResponse\x12?\n" +
 	"\x06counts\x18\x01 \x03(\v2\x1b.lethe.participant.v1.CountB\n" +
 	"\x92\xe7\x18\x06countsR\x06counts\x12<\n" +
@@ -1506,14 +2089,40 @@ const file_lethe_participant_v1_participant_proto_rawDesc = "" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12*\n" +
 	"\x04saga\x18\x02 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x04saga\x12E\n" +
 	"\x05token\x18\x03 \x01(\v2\x1b.lethe.participant.v1.TokenB\x12\x92\xe7\x18\x0eorder of sagasR\x05token\"\x11\n" +
-	"\x0fDestroyResponse\"\xc4\x01\n" +
+	"\x0fDestroyResponse\"\x98\x02\n" +
 	"\fSweepRequest\x12A\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12*\n" +
 	"\x04saga\x18\x02 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x04saga\x12E\n" +
-	"\x05token\x18\x03 \x01(\v2\x1b.lethe.participant.v1.TokenB\x12\x92\xe7\x18\x0eorder of sagasR\x05token\"\x80\x01\n" +
+	"\x05token\x18\x03 \x01(\v2\x1b.lethe.participant.v1.TokenB\x12\x92\xe7\x18\x0eorder of sagasR\x05token\x12R\n" +
+	"\x04kind\x18\x04 \x01(\x0e2!.lethe.participant.v1.SubjectKindB\x1b\x92\xe7\x18\x17attribute of the personR\x04kind\"\x80\x01\n" +
 	"\rSweepResponse\x12\x1d\n" +
 	"\x04done\x18\x01 \x01(\x03B\t\x92\xe7\x18\x05countR\x04done\x12P\n" +
-	"\boutcomes\x18\x02 \x03(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\boutcomes\"\xd4\x01\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\boutcomes\"\x94\x02\n" +
+	"\rRedactRequest\x12A\n" +
+	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12*\n" +
+	"\x04saga\x18\x02 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x04saga\x12E\n" +
+	"\x05token\x18\x03 \x01(\v2\x1b.lethe.participant.v1.TokenB\x12\x92\xe7\x18\x0eorder of sagasR\x05token\x12M\n" +
+	"\videntifiers\x18\x04 \x01(\v2!.lethe.participant.v1.IdentifiersB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\videntifiers\"\x81\x01\n" +
+	"\x0eRedactResponse\x12\x1d\n" +
+	"\x04done\x18\x01 \x01(\x03B\t\x92\xe7\x18\x05countR\x04done\x12P\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\boutcomes\"]\n" +
+	"\x04Item\x126\n" +
+	"\bresource\x18\x01 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bresource\x12\x1d\n" +
+	"\x02id\x18\x02 \x01(\x03B\r\x92\xe7\x18\topaque idR\x02id\"\x87\x02\n" +
+	"\x10EraseItemRequest\x12A\n" +
+	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12*\n" +
+	"\x04saga\x18\x02 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x04saga\x12E\n" +
+	"\x05token\x18\x03 \x01(\v2\x1b.lethe.participant.v1.TokenB\x12\x92\xe7\x18\x0eorder of sagasR\x05token\x12=\n" +
+	"\x04item\x18\x04 \x01(\v2\x1a.lethe.participant.v1.ItemB\r\x92\xe7\x18\topaque idR\x04item\"\x84\x01\n" +
+	"\x11EraseItemResponse\x12\x1d\n" +
+	"\x04done\x18\x01 \x01(\x03B\t\x92\xe7\x18\x05countR\x04done\x12P\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\boutcomes\"\x94\x01\n" +
+	"\x10CountItemRequest\x12A\n" +
+	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12=\n" +
+	"\x04item\x18\x02 \x01(\v2\x1a.lethe.participant.v1.ItemB\r\x92\xe7\x18\topaque idR\x04item\"T\n" +
+	"\x11CountItemResponse\x12?\n" +
+	"\x06counts\x18\x01 \x03(\v2\x1b.lethe.participant.v1.CountB\n" +
+	"\x92\xe7\x18\x06countsR\x06counts\"\xd4\x01\n" +
 	"\rExportRequest\x12A\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lethe.participant.v1.SubjectB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\asubject\x12S\n" +
 	"\x05scope\x18\x02 \x01(\x0e2!.lethe.participant.v1.ExportScopeB\x1a\x92\xe7\x18\x16name from the contractR\x05scope\x12+\n" +
@@ -1545,10 +2154,14 @@ const file_lethe_participant_v1_participant_proto_rawDesc = "" +
 	"\x17OUTCOME_KIND_ANONYMISED\x10\x02\x12\x1b\n" +
 	"\x17OUTCOME_KIND_NONE_FOUND\x10\x03\x12\x19\n" +
 	"\x15OUTCOME_KIND_RETAINED\x10\x04\x12\x17\n" +
-	"\x13OUTCOME_KIND_FAILED\x10\x05*D\n" +
+	"\x13OUTCOME_KIND_FAILED\x10\x05*]\n" +
+	"\vSubjectKind\x12\x1c\n" +
+	"\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14SUBJECT_KIND_CONTACT\x10\x01\x12\x16\n" +
+	"\x12SUBJECT_KIND_AGENT\x10\x02*D\n" +
 	"\vExportScope\x12\x1c\n" +
 	"\x18EXPORT_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n" +
-	"\x13EXPORT_SCOPE_ACCESS\x10\x012\xc9\x05\n" +
+	"\x13EXPORT_SCOPE_ACCESS\x10\x012\xff\a\n" +
 	"\x13PersonalDataService\x12w\n" +
 	"\x10DescribeHoldings\x12-.lethe.participant.v1.DescribeHoldingsRequest\x1a..lethe.participant.v1.DescribeHoldingsResponse\"\x04\xa8\xe8\x18\x0e\x12n\n" +
 	"\rCountHoldings\x12*.lethe.participant.v1.CountHoldingsRequest\x1a+.lethe.participant.v1.CountHoldingsResponse\"\x04\xa8\xe8\x18\x0e\x12V\n" +
@@ -1556,7 +2169,11 @@ const file_lethe_participant_v1_participant_proto_rawDesc = "" +
 	"\aUnfence\x12$.lethe.participant.v1.UnfenceRequest\x1a%.lethe.participant.v1.UnfenceResponse\"\x04\xa8\xe8\x18\x0e\x12\\\n" +
 	"\aDestroy\x12$.lethe.participant.v1.DestroyRequest\x1a%.lethe.participant.v1.DestroyResponse\"\x04\xa8\xe8\x18\x0e\x12X\n" +
 	"\x05Sweep\x12\".lethe.participant.v1.SweepRequest\x1a#.lethe.participant.v1.SweepResponse\"\x04\xa8\xe8\x18\x0e0\x01\x12[\n" +
-	"\x06Export\x12#.lethe.participant.v1.ExportRequest\x1a$.lethe.participant.v1.ExportResponse\"\x04\xa8\xe8\x18\x0e0\x01B\xe5\x01\n" +
+	"\x06Export\x12#.lethe.participant.v1.ExportRequest\x1a$.lethe.participant.v1.ExportResponse\"\x04\xa8\xe8\x18\x0e0\x01\x12[\n" +
+	"\x06Redact\x12#.lethe.participant.v1.RedactRequest\x1a$.lethe.participant.v1.RedactResponse\"\x04\xa8\xe8\x18\x0e0\x01\x12d\n" +
+	"\tEraseItem\x12&.lethe.participant.v1.EraseItemRequest\x1a'.lethe.participant.v1.EraseItemResponse\"\x04\xa8\xe8\x18\x0e0\x01\x12b\n" +
+	"\tCountItem\x12&.lethe.participant.v1.CountItemRequest\x1a'.lethe.participant.v1.CountItemResponse\"\x04\xa8\xe8\x18\x0e\x1a\r\xfa\xe8\x18\t\n" +
+	"\aprivacyB\xe5\x01\n" +
 	"\x18com.lethe.participant.v1B\x10ParticipantProtoP\x01ZEgithub.com/lethe-desk/lethe/gen/go/lethe/participant/v1;participantv1\xa2\x02\x03LPX\xaa\x02\x14Lethe.Participant.V1\xca\x02\x14Lethe\\Participant\\V1\xe2\x02 Lethe\\Participant\\V1\\GPBMetadata\xea\x02\x16Lethe::Participant::V1b\beditionsp\xe8\a"
 
 var (
@@ -1571,83 +2188,111 @@ func file_lethe_participant_v1_participant_proto_rawDescGZIP() []byte {
 	return file_lethe_participant_v1_participant_proto_rawDescData
 }
 
-var file_lethe_participant_v1_participant_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_lethe_participant_v1_participant_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_lethe_participant_v1_participant_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_lethe_participant_v1_participant_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_lethe_participant_v1_participant_proto_goTypes = []any{
 	(Mode)(0),                        // 0: lethe.participant.v1.Mode
 	(OutcomeKind)(0),                 // 1: lethe.participant.v1.OutcomeKind
-	(ExportScope)(0),                 // 2: lethe.participant.v1.ExportScope
-	(*Subject)(nil),                  // 3: lethe.participant.v1.Subject
-	(*Token)(nil),                    // 4: lethe.participant.v1.Token
-	(*Outcome)(nil),                  // 5: lethe.participant.v1.Outcome
-	(*Holding)(nil),                  // 6: lethe.participant.v1.Holding
-	(*Count)(nil),                    // 7: lethe.participant.v1.Count
-	(*DescribeHoldingsRequest)(nil),  // 8: lethe.participant.v1.DescribeHoldingsRequest
-	(*DescribeHoldingsResponse)(nil), // 9: lethe.participant.v1.DescribeHoldingsResponse
-	(*CountHoldingsRequest)(nil),     // 10: lethe.participant.v1.CountHoldingsRequest
-	(*CountHoldingsResponse)(nil),    // 11: lethe.participant.v1.CountHoldingsResponse
-	(*FenceRequest)(nil),             // 12: lethe.participant.v1.FenceRequest
-	(*FenceResponse)(nil),            // 13: lethe.participant.v1.FenceResponse
-	(*UnfenceRequest)(nil),           // 14: lethe.participant.v1.UnfenceRequest
-	(*UnfenceResponse)(nil),          // 15: lethe.participant.v1.UnfenceResponse
-	(*DestroyRequest)(nil),           // 16: lethe.participant.v1.DestroyRequest
-	(*DestroyResponse)(nil),          // 17: lethe.participant.v1.DestroyResponse
-	(*SweepRequest)(nil),             // 18: lethe.participant.v1.SweepRequest
-	(*SweepResponse)(nil),            // 19: lethe.participant.v1.SweepResponse
-	(*ExportRequest)(nil),            // 20: lethe.participant.v1.ExportRequest
-	(*ExportFile)(nil),               // 21: lethe.participant.v1.ExportFile
-	(*ExportResponse)(nil),           // 22: lethe.participant.v1.ExportResponse
-	(v1.Category)(0),                 // 23: lethe.options.v1.Category
-	(*timestamppb.Timestamp)(nil),    // 24: google.protobuf.Timestamp
-	(v1.Owner)(0),                    // 25: lethe.options.v1.Owner
-	(v1.EraseAction)(0),              // 26: lethe.options.v1.EraseAction
-	(*anypb.Any)(nil),                // 27: google.protobuf.Any
+	(SubjectKind)(0),                 // 2: lethe.participant.v1.SubjectKind
+	(ExportScope)(0),                 // 3: lethe.participant.v1.ExportScope
+	(*Subject)(nil),                  // 4: lethe.participant.v1.Subject
+	(*Token)(nil),                    // 5: lethe.participant.v1.Token
+	(*Outcome)(nil),                  // 6: lethe.participant.v1.Outcome
+	(*Holding)(nil),                  // 7: lethe.participant.v1.Holding
+	(*Count)(nil),                    // 8: lethe.participant.v1.Count
+	(*Identifiers)(nil),              // 9: lethe.participant.v1.Identifiers
+	(*DescribeHoldingsRequest)(nil),  // 10: lethe.participant.v1.DescribeHoldingsRequest
+	(*DescribeHoldingsResponse)(nil), // 11: lethe.participant.v1.DescribeHoldingsResponse
+	(*CountHoldingsRequest)(nil),     // 12: lethe.participant.v1.CountHoldingsRequest
+	(*CountHoldingsResponse)(nil),    // 13: lethe.participant.v1.CountHoldingsResponse
+	(*FenceRequest)(nil),             // 14: lethe.participant.v1.FenceRequest
+	(*FenceResponse)(nil),            // 15: lethe.participant.v1.FenceResponse
+	(*UnfenceRequest)(nil),           // 16: lethe.participant.v1.UnfenceRequest
+	(*UnfenceResponse)(nil),          // 17: lethe.participant.v1.UnfenceResponse
+	(*DestroyRequest)(nil),           // 18: lethe.participant.v1.DestroyRequest
+	(*DestroyResponse)(nil),          // 19: lethe.participant.v1.DestroyResponse
+	(*SweepRequest)(nil),             // 20: lethe.participant.v1.SweepRequest
+	(*SweepResponse)(nil),            // 21: lethe.participant.v1.SweepResponse
+	(*RedactRequest)(nil),            // 22: lethe.participant.v1.RedactRequest
+	(*RedactResponse)(nil),           // 23: lethe.participant.v1.RedactResponse
+	(*Item)(nil),                     // 24: lethe.participant.v1.Item
+	(*EraseItemRequest)(nil),         // 25: lethe.participant.v1.EraseItemRequest
+	(*EraseItemResponse)(nil),        // 26: lethe.participant.v1.EraseItemResponse
+	(*CountItemRequest)(nil),         // 27: lethe.participant.v1.CountItemRequest
+	(*CountItemResponse)(nil),        // 28: lethe.participant.v1.CountItemResponse
+	(*ExportRequest)(nil),            // 29: lethe.participant.v1.ExportRequest
+	(*ExportFile)(nil),               // 30: lethe.participant.v1.ExportFile
+	(*ExportResponse)(nil),           // 31: lethe.participant.v1.ExportResponse
+	(v1.Category)(0),                 // 32: lethe.options.v1.Category
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(v1.Owner)(0),                    // 34: lethe.options.v1.Owner
+	(v1.EraseAction)(0),              // 35: lethe.options.v1.EraseAction
+	(*anypb.Any)(nil),                // 36: google.protobuf.Any
 }
 var file_lethe_participant_v1_participant_proto_depIdxs = []int32{
-	23, // 0: lethe.participant.v1.Outcome.category:type_name -> lethe.options.v1.Category
+	32, // 0: lethe.participant.v1.Outcome.category:type_name -> lethe.options.v1.Category
 	1,  // 1: lethe.participant.v1.Outcome.kind:type_name -> lethe.participant.v1.OutcomeKind
-	24, // 2: lethe.participant.v1.Outcome.until:type_name -> google.protobuf.Timestamp
-	23, // 3: lethe.participant.v1.Holding.category:type_name -> lethe.options.v1.Category
-	25, // 4: lethe.participant.v1.Holding.owner:type_name -> lethe.options.v1.Owner
-	26, // 5: lethe.participant.v1.Holding.on_erase:type_name -> lethe.options.v1.EraseAction
-	23, // 6: lethe.participant.v1.Count.category:type_name -> lethe.options.v1.Category
-	6,  // 7: lethe.participant.v1.DescribeHoldingsResponse.holdings:type_name -> lethe.participant.v1.Holding
-	3,  // 8: lethe.participant.v1.CountHoldingsRequest.subject:type_name -> lethe.participant.v1.Subject
-	7,  // 9: lethe.participant.v1.CountHoldingsResponse.counts:type_name -> lethe.participant.v1.Count
-	0,  // 10: lethe.participant.v1.CountHoldingsResponse.modes:type_name -> lethe.participant.v1.Mode
-	3,  // 11: lethe.participant.v1.FenceRequest.subject:type_name -> lethe.participant.v1.Subject
-	0,  // 12: lethe.participant.v1.FenceRequest.mode:type_name -> lethe.participant.v1.Mode
-	4,  // 13: lethe.participant.v1.FenceRequest.token:type_name -> lethe.participant.v1.Token
-	3,  // 14: lethe.participant.v1.UnfenceRequest.subject:type_name -> lethe.participant.v1.Subject
-	4,  // 15: lethe.participant.v1.UnfenceRequest.token:type_name -> lethe.participant.v1.Token
-	3,  // 16: lethe.participant.v1.DestroyRequest.subject:type_name -> lethe.participant.v1.Subject
-	4,  // 17: lethe.participant.v1.DestroyRequest.token:type_name -> lethe.participant.v1.Token
-	3,  // 18: lethe.participant.v1.SweepRequest.subject:type_name -> lethe.participant.v1.Subject
-	4,  // 19: lethe.participant.v1.SweepRequest.token:type_name -> lethe.participant.v1.Token
-	5,  // 20: lethe.participant.v1.SweepResponse.outcomes:type_name -> lethe.participant.v1.Outcome
-	3,  // 21: lethe.participant.v1.ExportRequest.subject:type_name -> lethe.participant.v1.Subject
-	2,  // 22: lethe.participant.v1.ExportRequest.scope:type_name -> lethe.participant.v1.ExportScope
-	27, // 23: lethe.participant.v1.ExportResponse.record:type_name -> google.protobuf.Any
-	21, // 24: lethe.participant.v1.ExportResponse.file:type_name -> lethe.participant.v1.ExportFile
-	8,  // 25: lethe.participant.v1.PersonalDataService.DescribeHoldings:input_type -> lethe.participant.v1.DescribeHoldingsRequest
-	10, // 26: lethe.participant.v1.PersonalDataService.CountHoldings:input_type -> lethe.participant.v1.CountHoldingsRequest
-	12, // 27: lethe.participant.v1.PersonalDataService.Fence:input_type -> lethe.participant.v1.FenceRequest
-	14, // 28: lethe.participant.v1.PersonalDataService.Unfence:input_type -> lethe.participant.v1.UnfenceRequest
-	16, // 29: lethe.participant.v1.PersonalDataService.Destroy:input_type -> lethe.participant.v1.DestroyRequest
-	18, // 30: lethe.participant.v1.PersonalDataService.Sweep:input_type -> lethe.participant.v1.SweepRequest
-	20, // 31: lethe.participant.v1.PersonalDataService.Export:input_type -> lethe.participant.v1.ExportRequest
-	9,  // 32: lethe.participant.v1.PersonalDataService.DescribeHoldings:output_type -> lethe.participant.v1.DescribeHoldingsResponse
-	11, // 33: lethe.participant.v1.PersonalDataService.CountHoldings:output_type -> lethe.participant.v1.CountHoldingsResponse
-	13, // 34: lethe.participant.v1.PersonalDataService.Fence:output_type -> lethe.participant.v1.FenceResponse
-	15, // 35: lethe.participant.v1.PersonalDataService.Unfence:output_type -> lethe.participant.v1.UnfenceResponse
-	17, // 36: lethe.participant.v1.PersonalDataService.Destroy:output_type -> lethe.participant.v1.DestroyResponse
-	19, // 37: lethe.participant.v1.PersonalDataService.Sweep:output_type -> lethe.participant.v1.SweepResponse
-	22, // 38: lethe.participant.v1.PersonalDataService.Export:output_type -> lethe.participant.v1.ExportResponse
-	32, // [32:39] is the sub-list for method output_type
-	25, // [25:32] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	33, // 2: lethe.participant.v1.Outcome.until:type_name -> google.protobuf.Timestamp
+	32, // 3: lethe.participant.v1.Holding.category:type_name -> lethe.options.v1.Category
+	34, // 4: lethe.participant.v1.Holding.owner:type_name -> lethe.options.v1.Owner
+	35, // 5: lethe.participant.v1.Holding.on_erase:type_name -> lethe.options.v1.EraseAction
+	32, // 6: lethe.participant.v1.Count.category:type_name -> lethe.options.v1.Category
+	7,  // 7: lethe.participant.v1.DescribeHoldingsResponse.holdings:type_name -> lethe.participant.v1.Holding
+	4,  // 8: lethe.participant.v1.CountHoldingsRequest.subject:type_name -> lethe.participant.v1.Subject
+	9,  // 9: lethe.participant.v1.CountHoldingsRequest.identifiers:type_name -> lethe.participant.v1.Identifiers
+	8,  // 10: lethe.participant.v1.CountHoldingsResponse.counts:type_name -> lethe.participant.v1.Count
+	0,  // 11: lethe.participant.v1.CountHoldingsResponse.modes:type_name -> lethe.participant.v1.Mode
+	4,  // 12: lethe.participant.v1.FenceRequest.subject:type_name -> lethe.participant.v1.Subject
+	0,  // 13: lethe.participant.v1.FenceRequest.mode:type_name -> lethe.participant.v1.Mode
+	5,  // 14: lethe.participant.v1.FenceRequest.token:type_name -> lethe.participant.v1.Token
+	4,  // 15: lethe.participant.v1.UnfenceRequest.subject:type_name -> lethe.participant.v1.Subject
+	5,  // 16: lethe.participant.v1.UnfenceRequest.token:type_name -> lethe.participant.v1.Token
+	4,  // 17: lethe.participant.v1.DestroyRequest.subject:type_name -> lethe.participant.v1.Subject
+	5,  // 18: lethe.participant.v1.DestroyRequest.token:type_name -> lethe.participant.v1.Token
+	4,  // 19: lethe.participant.v1.SweepRequest.subject:type_name -> lethe.participant.v1.Subject
+	5,  // 20: lethe.participant.v1.SweepRequest.token:type_name -> lethe.participant.v1.Token
+	2,  // 21: lethe.participant.v1.SweepRequest.kind:type_name -> lethe.participant.v1.SubjectKind
+	6,  // 22: lethe.participant.v1.SweepResponse.outcomes:type_name -> lethe.participant.v1.Outcome
+	4,  // 23: lethe.participant.v1.RedactRequest.subject:type_name -> lethe.participant.v1.Subject
+	5,  // 24: lethe.participant.v1.RedactRequest.token:type_name -> lethe.participant.v1.Token
+	9,  // 25: lethe.participant.v1.RedactRequest.identifiers:type_name -> lethe.participant.v1.Identifiers
+	6,  // 26: lethe.participant.v1.RedactResponse.outcomes:type_name -> lethe.participant.v1.Outcome
+	4,  // 27: lethe.participant.v1.EraseItemRequest.subject:type_name -> lethe.participant.v1.Subject
+	5,  // 28: lethe.participant.v1.EraseItemRequest.token:type_name -> lethe.participant.v1.Token
+	24, // 29: lethe.participant.v1.EraseItemRequest.item:type_name -> lethe.participant.v1.Item
+	6,  // 30: lethe.participant.v1.EraseItemResponse.outcomes:type_name -> lethe.participant.v1.Outcome
+	4,  // 31: lethe.participant.v1.CountItemRequest.subject:type_name -> lethe.participant.v1.Subject
+	24, // 32: lethe.participant.v1.CountItemRequest.item:type_name -> lethe.participant.v1.Item
+	8,  // 33: lethe.participant.v1.CountItemResponse.counts:type_name -> lethe.participant.v1.Count
+	4,  // 34: lethe.participant.v1.ExportRequest.subject:type_name -> lethe.participant.v1.Subject
+	3,  // 35: lethe.participant.v1.ExportRequest.scope:type_name -> lethe.participant.v1.ExportScope
+	36, // 36: lethe.participant.v1.ExportResponse.record:type_name -> google.protobuf.Any
+	30, // 37: lethe.participant.v1.ExportResponse.file:type_name -> lethe.participant.v1.ExportFile
+	10, // 38: lethe.participant.v1.PersonalDataService.DescribeHoldings:input_type -> lethe.participant.v1.DescribeHoldingsRequest
+	12, // 39: lethe.participant.v1.PersonalDataService.CountHoldings:input_type -> lethe.participant.v1.CountHoldingsRequest
+	14, // 40: lethe.participant.v1.PersonalDataService.Fence:input_type -> lethe.participant.v1.FenceRequest
+	16, // 41: lethe.participant.v1.PersonalDataService.Unfence:input_type -> lethe.participant.v1.UnfenceRequest
+	18, // 42: lethe.participant.v1.PersonalDataService.Destroy:input_type -> lethe.participant.v1.DestroyRequest
+	20, // 43: lethe.participant.v1.PersonalDataService.Sweep:input_type -> lethe.participant.v1.SweepRequest
+	29, // 44: lethe.participant.v1.PersonalDataService.Export:input_type -> lethe.participant.v1.ExportRequest
+	22, // 45: lethe.participant.v1.PersonalDataService.Redact:input_type -> lethe.participant.v1.RedactRequest
+	25, // 46: lethe.participant.v1.PersonalDataService.EraseItem:input_type -> lethe.participant.v1.EraseItemRequest
+	27, // 47: lethe.participant.v1.PersonalDataService.CountItem:input_type -> lethe.participant.v1.CountItemRequest
+	11, // 48: lethe.participant.v1.PersonalDataService.DescribeHoldings:output_type -> lethe.participant.v1.DescribeHoldingsResponse
+	13, // 49: lethe.participant.v1.PersonalDataService.CountHoldings:output_type -> lethe.participant.v1.CountHoldingsResponse
+	15, // 50: lethe.participant.v1.PersonalDataService.Fence:output_type -> lethe.participant.v1.FenceResponse
+	17, // 51: lethe.participant.v1.PersonalDataService.Unfence:output_type -> lethe.participant.v1.UnfenceResponse
+	19, // 52: lethe.participant.v1.PersonalDataService.Destroy:output_type -> lethe.participant.v1.DestroyResponse
+	21, // 53: lethe.participant.v1.PersonalDataService.Sweep:output_type -> lethe.participant.v1.SweepResponse
+	31, // 54: lethe.participant.v1.PersonalDataService.Export:output_type -> lethe.participant.v1.ExportResponse
+	23, // 55: lethe.participant.v1.PersonalDataService.Redact:output_type -> lethe.participant.v1.RedactResponse
+	26, // 56: lethe.participant.v1.PersonalDataService.EraseItem:output_type -> lethe.participant.v1.EraseItemResponse
+	28, // 57: lethe.participant.v1.PersonalDataService.CountItem:output_type -> lethe.participant.v1.CountItemResponse
+	48, // [48:58] is the sub-list for method output_type
+	38, // [38:48] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_lethe_participant_v1_participant_proto_init() }
@@ -1655,7 +2300,7 @@ func file_lethe_participant_v1_participant_proto_init() {
 	if File_lethe_participant_v1_participant_proto != nil {
 		return
 	}
-	file_lethe_participant_v1_participant_proto_msgTypes[19].OneofWrappers = []any{
+	file_lethe_participant_v1_participant_proto_msgTypes[27].OneofWrappers = []any{
 		(*ExportResponse_Record)(nil),
 		(*ExportResponse_File)(nil),
 		(*ExportResponse_Data)(nil),
@@ -1665,8 +2310,8 @@ func file_lethe_participant_v1_participant_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lethe_participant_v1_participant_proto_rawDesc), len(file_lethe_participant_v1_participant_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   20,
+			NumEnums:      4,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,9 @@ const (
 	PersonalDataService_Destroy_FullMethodName          = "/lethe.participant.v1.PersonalDataService/Destroy"
 	PersonalDataService_Sweep_FullMethodName            = "/lethe.participant.v1.PersonalDataService/Sweep"
 	PersonalDataService_Export_FullMethodName           = "/lethe.participant.v1.PersonalDataService/Export"
+	PersonalDataService_Redact_FullMethodName           = "/lethe.participant.v1.PersonalDataService/Redact"
+	PersonalDataService_EraseItem_FullMethodName        = "/lethe.participant.v1.PersonalDataService/EraseItem"
+	PersonalDataService_CountItem_FullMethodName        = "/lethe.participant.v1.PersonalDataService/CountItem"
 )
 
 // PersonalDataServiceClient is the client API for PersonalDataService service.
@@ -52,6 +55,12 @@ type PersonalDataServiceClient interface {
 	Sweep(ctx context.Context, in *SweepRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SweepResponse], error)
 	// Export streams the person's records and files, resumable by cursor.
 	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error)
+	// Redact removes a person's identifiers from other people's records; repeating is harmless.
+	Redact(ctx context.Context, in *RedactRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RedactResponse], error)
+	// EraseItem erases one record and what hangs on it, and refuses to write to it from then on; repeating is harmless.
+	EraseItem(ctx context.Context, in *EraseItemRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseItemResponse], error)
+	// CountItem counts what is left of a record by queries of its own.
+	CountItem(ctx context.Context, in *CountItemRequest, opts ...grpc.CallOption) (*CountItemResponse, error)
 }
 
 type personalDataServiceClient struct {
@@ -150,6 +159,54 @@ func (c *personalDataServiceClient) Export(ctx context.Context, in *ExportReques
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PersonalDataService_ExportClient = grpc.ServerStreamingClient[ExportResponse]
 
+func (c *personalDataServiceClient) Redact(ctx context.Context, in *RedactRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RedactResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PersonalDataService_ServiceDesc.Streams[2], PersonalDataService_Redact_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RedactRequest, RedactResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PersonalDataService_RedactClient = grpc.ServerStreamingClient[RedactResponse]
+
+func (c *personalDataServiceClient) EraseItem(ctx context.Context, in *EraseItemRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseItemResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PersonalDataService_ServiceDesc.Streams[3], PersonalDataService_EraseItem_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EraseItemRequest, EraseItemResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PersonalDataService_EraseItemClient = grpc.ServerStreamingClient[EraseItemResponse]
+
+func (c *personalDataServiceClient) CountItem(ctx context.Context, in *CountItemRequest, opts ...grpc.CallOption) (*CountItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountItemResponse)
+	err := c.cc.Invoke(ctx, PersonalDataService_CountItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PersonalDataServiceServer is the server API for PersonalDataService service.
 // All implementations must embed UnimplementedPersonalDataServiceServer
 // for forward compatibility.
@@ -171,6 +228,12 @@ type PersonalDataServiceServer interface {
 	Sweep(*SweepRequest, grpc.ServerStreamingServer[SweepResponse]) error
 	// Export streams the person's records and files, resumable by cursor.
 	Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error
+	// Redact removes a person's identifiers from other people's records; repeating is harmless.
+	Redact(*RedactRequest, grpc.ServerStreamingServer[RedactResponse]) error
+	// EraseItem erases one record and what hangs on it, and refuses to write to it from then on; repeating is harmless.
+	EraseItem(*EraseItemRequest, grpc.ServerStreamingServer[EraseItemResponse]) error
+	// CountItem counts what is left of a record by queries of its own.
+	CountItem(context.Context, *CountItemRequest) (*CountItemResponse, error)
 	mustEmbedUnimplementedPersonalDataServiceServer()
 }
 
@@ -201,6 +264,15 @@ func (UnimplementedPersonalDataServiceServer) Sweep(*SweepRequest, grpc.ServerSt
 }
 func (UnimplementedPersonalDataServiceServer) Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error {
 	return status.Error(codes.Unimplemented, "method Export not implemented")
+}
+func (UnimplementedPersonalDataServiceServer) Redact(*RedactRequest, grpc.ServerStreamingServer[RedactResponse]) error {
+	return status.Error(codes.Unimplemented, "method Redact not implemented")
+}
+func (UnimplementedPersonalDataServiceServer) EraseItem(*EraseItemRequest, grpc.ServerStreamingServer[EraseItemResponse]) error {
+	return status.Error(codes.Unimplemented, "method EraseItem not implemented")
+}
+func (UnimplementedPersonalDataServiceServer) CountItem(context.Context, *CountItemRequest) (*CountItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountItem not implemented")
 }
 func (UnimplementedPersonalDataServiceServer) mustEmbedUnimplementedPersonalDataServiceServer() {}
 func (UnimplementedPersonalDataServiceServer) testEmbeddedByValue()                             {}
@@ -335,6 +407,46 @@ func _PersonalDataService_Export_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PersonalDataService_ExportServer = grpc.ServerStreamingServer[ExportResponse]
 
+func _PersonalDataService_Redact_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(RedactRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PersonalDataServiceServer).Redact(m, &grpc.GenericServerStream[RedactRequest, RedactResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PersonalDataService_RedactServer = grpc.ServerStreamingServer[RedactResponse]
+
+func _PersonalDataService_EraseItem_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(EraseItemRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PersonalDataServiceServer).EraseItem(m, &grpc.GenericServerStream[EraseItemRequest, EraseItemResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PersonalDataService_EraseItemServer = grpc.ServerStreamingServer[EraseItemResponse]
+
+func _PersonalDataService_CountItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PersonalDataServiceServer).CountItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PersonalDataService_CountItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PersonalDataServiceServer).CountItem(ctx, req.(*CountItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PersonalDataService_ServiceDesc is the grpc.ServiceDesc for PersonalDataService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -362,6 +474,10 @@ var PersonalDataService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Destroy",
 			Handler:    _PersonalDataService_Destroy_Handler,
 		},
+		{
+			MethodName: "CountItem",
+			Handler:    _PersonalDataService_CountItem_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -372,6 +488,16 @@ var PersonalDataService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Export",
 			Handler:       _PersonalDataService_Export_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Redact",
+			Handler:       _PersonalDataService_Redact_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "EraseItem",
+			Handler:       _PersonalDataService_EraseItem_Handler,
 			ServerStreams: true,
 		},
 	},

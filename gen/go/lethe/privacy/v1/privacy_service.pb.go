@@ -284,7 +284,7 @@ func (*HardDeleteContactResponse) Descriptor() ([]byte, []int) {
 	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{5}
 }
 
-// CreateRequestRequest raises a request already verified and approved by the caller.
+// CreateRequestRequest raises a request.
 type CreateRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its values.
@@ -596,6 +596,482 @@ func (x *ListRequestsResponse) GetMore() bool {
 	return false
 }
 
+// ApproveRequestRequest names a request whose right the caller has checked.
+type ApproveRequestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request's id.
+	Id            int64 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveRequestRequest) Reset() {
+	*x = ApproveRequestRequest{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveRequestRequest) ProtoMessage() {}
+
+func (x *ApproveRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveRequestRequest.ProtoReflect.Descriptor instead.
+func (*ApproveRequestRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ApproveRequestRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+// ApproveRequestResponse holds it, started.
+type ApproveRequestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request.
+	Request       *Request `protobuf:"bytes,1,opt,name=request" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveRequestResponse) Reset() {
+	*x = ApproveRequestResponse{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveRequestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveRequestResponse) ProtoMessage() {}
+
+func (x *ApproveRequestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveRequestResponse.ProtoReflect.Descriptor instead.
+func (*ApproveRequestResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ApproveRequestResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// RefuseRequestRequest names a request and a ground.
+type RefuseRequestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request's id.
+	Id int64 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	// Why; one of those of Request.ground; mandatory.
+	Ground        *string `protobuf:"bytes,2,opt,name=ground" json:"ground,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefuseRequestRequest) Reset() {
+	*x = RefuseRequestRequest{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefuseRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefuseRequestRequest) ProtoMessage() {}
+
+func (x *RefuseRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefuseRequestRequest.ProtoReflect.Descriptor instead.
+func (*RefuseRequestRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RefuseRequestRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *RefuseRequestRequest) GetGround() string {
+	if x != nil && x.Ground != nil {
+		return *x.Ground
+	}
+	return ""
+}
+
+// RefuseRequestResponse holds it, refused.
+type RefuseRequestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request.
+	Request       *Request `protobuf:"bytes,1,opt,name=request" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefuseRequestResponse) Reset() {
+	*x = RefuseRequestResponse{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefuseRequestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefuseRequestResponse) ProtoMessage() {}
+
+func (x *RefuseRequestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefuseRequestResponse.ProtoReflect.Descriptor instead.
+func (*RefuseRequestResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RefuseRequestResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// GetDataMapRequest asks for the data map.
+type GetDataMapRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDataMapRequest) Reset() {
+	*x = GetDataMapRequest{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDataMapRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDataMapRequest) ProtoMessage() {}
+
+func (x *GetDataMapRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDataMapRequest.ProtoReflect.Descriptor instead.
+func (*GetDataMapRequest) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{16}
+}
+
+// GetDataMapResponse is what is held where, why, and what an erasure does to it (GDPR Article 30).
+type GetDataMapResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per field of the contract that says something about a person.
+	Rows []*DataMapRow `protobuf:"bytes,1,rep,name=rows" json:"rows,omitempty"`
+	// Who hands what to whom.
+	Flows         []*DataMapFlow `protobuf:"bytes,2,rep,name=flows" json:"flows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDataMapResponse) Reset() {
+	*x = GetDataMapResponse{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDataMapResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDataMapResponse) ProtoMessage() {}
+
+func (x *GetDataMapResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDataMapResponse.ProtoReflect.Descriptor instead.
+func (*GetDataMapResponse) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetDataMapResponse) GetRows() []*DataMapRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *GetDataMapResponse) GetFlows() []*DataMapFlow {
+	if x != nil {
+		return x.Flows
+	}
+	return nil
+}
+
+// DataMapRow is one personal field of a stored resource.
+type DataMapRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service that holds it.
+	Service *string `protobuf:"bytes,1,opt,name=service" json:"service,omitempty"`
+	// Plural name of the resource.
+	Resource *string `protobuf:"bytes,2,opt,name=resource" json:"resource,omitempty"`
+	// The field, with dots.
+	Field *string `protobuf:"bytes,3,opt,name=field" json:"field,omitempty"`
+	// The data category.
+	Category *string `protobuf:"bytes,4,opt,name=category" json:"category,omitempty"`
+	// subject_link or author_link, for a person's id.
+	Role *string `protobuf:"bytes,5,opt,name=role" json:"role,omitempty"`
+	// Whose key seals it: subject or account.
+	Owner *string `protobuf:"bytes,6,opt,name=owner" json:"owner,omitempty"`
+	// What an erasure does to it.
+	OnErase *string `protobuf:"bytes,7,opt,name=on_erase,json=onErase" json:"on_erase,omitempty"`
+	// Why it may stay.
+	Ground *string `protobuf:"bytes,8,opt,name=ground" json:"ground,omitempty"`
+	// For what the account holds it.
+	Purpose       *string `protobuf:"bytes,9,opt,name=purpose" json:"purpose,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataMapRow) Reset() {
+	*x = DataMapRow{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataMapRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataMapRow) ProtoMessage() {}
+
+func (x *DataMapRow) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataMapRow.ProtoReflect.Descriptor instead.
+func (*DataMapRow) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DataMapRow) GetService() string {
+	if x != nil && x.Service != nil {
+		return *x.Service
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetResource() string {
+	if x != nil && x.Resource != nil {
+		return *x.Resource
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetField() string {
+	if x != nil && x.Field != nil {
+		return *x.Field
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetCategory() string {
+	if x != nil && x.Category != nil {
+		return *x.Category
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetOwner() string {
+	if x != nil && x.Owner != nil {
+		return *x.Owner
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetOnErase() string {
+	if x != nil && x.OnErase != nil {
+		return *x.OnErase
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetGround() string {
+	if x != nil && x.Ground != nil {
+		return *x.Ground
+	}
+	return ""
+}
+
+func (x *DataMapRow) GetPurpose() string {
+	if x != nil && x.Purpose != nil {
+		return *x.Purpose
+	}
+	return ""
+}
+
+// DataMapFlow is personal data that goes from one service to another.
+type DataMapFlow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who hands it over.
+	Source *string `protobuf:"bytes,1,opt,name=source" json:"source,omitempty"`
+	// Who is given it.
+	Target *string `protobuf:"bytes,2,opt,name=target" json:"target,omitempty"`
+	// The contract's service that carries it.
+	Service *string `protobuf:"bytes,3,opt,name=service" json:"service,omitempty"`
+	// The data categories.
+	Categories    []string `protobuf:"bytes,4,rep,name=categories" json:"categories,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataMapFlow) Reset() {
+	*x = DataMapFlow{}
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataMapFlow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataMapFlow) ProtoMessage() {}
+
+func (x *DataMapFlow) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataMapFlow.ProtoReflect.Descriptor instead.
+func (*DataMapFlow) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DataMapFlow) GetSource() string {
+	if x != nil && x.Source != nil {
+		return *x.Source
+	}
+	return ""
+}
+
+func (x *DataMapFlow) GetTarget() string {
+	if x != nil && x.Target != nil {
+		return *x.Target
+	}
+	return ""
+}
+
+func (x *DataMapFlow) GetService() string {
+	if x != nil && x.Service != nil {
+		return *x.Service
+	}
+	return ""
+}
+
+func (x *DataMapFlow) GetCategories() []string {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
 // GetExportRequest names an export.
 type GetExportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -607,7 +1083,7 @@ type GetExportRequest struct {
 
 func (x *GetExportRequest) Reset() {
 	*x = GetExportRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[12]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +1095,7 @@ func (x *GetExportRequest) String() string {
 func (*GetExportRequest) ProtoMessage() {}
 
 func (x *GetExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[12]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +1108,7 @@ func (x *GetExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExportRequest.ProtoReflect.Descriptor instead.
 func (*GetExportRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{12}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetExportRequest) GetId() int64 {
@@ -653,7 +1129,7 @@ type GetExportResponse struct {
 
 func (x *GetExportResponse) Reset() {
 	*x = GetExportResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[13]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +1141,7 @@ func (x *GetExportResponse) String() string {
 func (*GetExportResponse) ProtoMessage() {}
 
 func (x *GetExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[13]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +1154,7 @@ func (x *GetExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExportResponse.ProtoReflect.Descriptor instead.
 func (*GetExportResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{13}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetExportResponse) GetExport() *Export {
@@ -699,7 +1175,7 @@ type DownloadExportRequest struct {
 
 func (x *DownloadExportRequest) Reset() {
 	*x = DownloadExportRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[14]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +1187,7 @@ func (x *DownloadExportRequest) String() string {
 func (*DownloadExportRequest) ProtoMessage() {}
 
 func (x *DownloadExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[14]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +1200,7 @@ func (x *DownloadExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadExportRequest.ProtoReflect.Descriptor instead.
 func (*DownloadExportRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{14}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DownloadExportRequest) GetId() int64 {
@@ -750,7 +1226,7 @@ type DownloadExportResponse struct {
 
 func (x *DownloadExportResponse) Reset() {
 	*x = DownloadExportResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[15]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +1238,7 @@ func (x *DownloadExportResponse) String() string {
 func (*DownloadExportResponse) ProtoMessage() {}
 
 func (x *DownloadExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[15]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +1251,7 @@ func (x *DownloadExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadExportResponse.ProtoReflect.Descriptor instead.
 func (*DownloadExportResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{15}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DownloadExportResponse) GetPart() isDownloadExportResponse_Part {
@@ -838,7 +1314,7 @@ type ListSagasRequest struct {
 
 func (x *ListSagasRequest) Reset() {
 	*x = ListSagasRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[16]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +1326,7 @@ func (x *ListSagasRequest) String() string {
 func (*ListSagasRequest) ProtoMessage() {}
 
 func (x *ListSagasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[16]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1339,7 @@ func (x *ListSagasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSagasRequest.ProtoReflect.Descriptor instead.
 func (*ListSagasRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{16}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListSagasRequest) GetSubject() int64 {
@@ -907,7 +1383,7 @@ type ListSagasResponse struct {
 
 func (x *ListSagasResponse) Reset() {
 	*x = ListSagasResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[17]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1395,7 @@ func (x *ListSagasResponse) String() string {
 func (*ListSagasResponse) ProtoMessage() {}
 
 func (x *ListSagasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[17]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1408,7 @@ func (x *ListSagasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSagasResponse.ProtoReflect.Descriptor instead.
 func (*ListSagasResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{17}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListSagasResponse) GetSagas() []*Saga {
@@ -960,7 +1436,7 @@ type GetSagaRequest struct {
 
 func (x *GetSagaRequest) Reset() {
 	*x = GetSagaRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[18]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1448,7 @@ func (x *GetSagaRequest) String() string {
 func (*GetSagaRequest) ProtoMessage() {}
 
 func (x *GetSagaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[18]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1461,7 @@ func (x *GetSagaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSagaRequest.ProtoReflect.Descriptor instead.
 func (*GetSagaRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{18}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetSagaRequest) GetId() string {
@@ -1006,7 +1482,7 @@ type GetSagaResponse struct {
 
 func (x *GetSagaResponse) Reset() {
 	*x = GetSagaResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[19]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1494,7 @@ func (x *GetSagaResponse) String() string {
 func (*GetSagaResponse) ProtoMessage() {}
 
 func (x *GetSagaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[19]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1507,7 @@ func (x *GetSagaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSagaResponse.ProtoReflect.Descriptor instead.
 func (*GetSagaResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{19}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetSagaResponse) GetSaga() *Saga {
@@ -1052,7 +1528,7 @@ type RetrySagaRequest struct {
 
 func (x *RetrySagaRequest) Reset() {
 	*x = RetrySagaRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[20]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1540,7 @@ func (x *RetrySagaRequest) String() string {
 func (*RetrySagaRequest) ProtoMessage() {}
 
 func (x *RetrySagaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[20]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1553,7 @@ func (x *RetrySagaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySagaRequest.ProtoReflect.Descriptor instead.
 func (*RetrySagaRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{20}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RetrySagaRequest) GetId() string {
@@ -1098,7 +1574,7 @@ type RetrySagaResponse struct {
 
 func (x *RetrySagaResponse) Reset() {
 	*x = RetrySagaResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[21]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1586,7 @@ func (x *RetrySagaResponse) String() string {
 func (*RetrySagaResponse) ProtoMessage() {}
 
 func (x *RetrySagaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[21]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1599,7 @@ func (x *RetrySagaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySagaResponse.ProtoReflect.Descriptor instead.
 func (*RetrySagaResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{21}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RetrySagaResponse) GetSaga() *Saga {
@@ -1144,7 +1620,7 @@ type CancelSagaRequest struct {
 
 func (x *CancelSagaRequest) Reset() {
 	*x = CancelSagaRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[22]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1632,7 @@ func (x *CancelSagaRequest) String() string {
 func (*CancelSagaRequest) ProtoMessage() {}
 
 func (x *CancelSagaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[22]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1645,7 @@ func (x *CancelSagaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSagaRequest.ProtoReflect.Descriptor instead.
 func (*CancelSagaRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{22}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CancelSagaRequest) GetId() string {
@@ -1190,7 +1666,7 @@ type CancelSagaResponse struct {
 
 func (x *CancelSagaResponse) Reset() {
 	*x = CancelSagaResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[23]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1678,7 @@ func (x *CancelSagaResponse) String() string {
 func (*CancelSagaResponse) ProtoMessage() {}
 
 func (x *CancelSagaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[23]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1691,7 @@ func (x *CancelSagaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSagaResponse.ProtoReflect.Descriptor instead.
 func (*CancelSagaResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{23}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CancelSagaResponse) GetSaga() *Saga {
@@ -1238,7 +1714,7 @@ type WatchSagaRequest struct {
 
 func (x *WatchSagaRequest) Reset() {
 	*x = WatchSagaRequest{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[24]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1726,7 @@ func (x *WatchSagaRequest) String() string {
 func (*WatchSagaRequest) ProtoMessage() {}
 
 func (x *WatchSagaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[24]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1739,7 @@ func (x *WatchSagaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSagaRequest.ProtoReflect.Descriptor instead.
 func (*WatchSagaRequest) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{24}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchSagaRequest) GetId() string {
@@ -1291,7 +1767,7 @@ type WatchSagaResponse struct {
 
 func (x *WatchSagaResponse) Reset() {
 	*x = WatchSagaResponse{}
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[25]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1779,7 @@ func (x *WatchSagaResponse) String() string {
 func (*WatchSagaResponse) ProtoMessage() {}
 
 func (x *WatchSagaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[25]
+	mi := &file_lethe_privacy_v1_privacy_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1792,7 @@ func (x *WatchSagaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSagaResponse.ProtoReflect.Descriptor instead.
 func (*WatchSagaResponse) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{25}
+	return file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchSagaResponse) GetEvent() *SagaEvent {
@@ -1361,7 +1837,38 @@ const file_lethe_privacy_v1_privacy_service_proto_rawDesc = "" +
 	"\x14ListRequestsResponse\x12?\n" +
 	"\brequests\x18\x01 \x03(\v2\x19.lethe.privacy.v1.RequestB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\brequests\x12\x1e\n" +
 	"\x04more\x18\x02 \x01(\bB\n" +
-	"\x92\xe7\x18\x06pagingR\x04more\"6\n" +
+	"\x92\xe7\x18\x06pagingR\x04more\";\n" +
+	"\x15ApproveRequestRequest\x12\"\n" +
+	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"W\n" +
+	"\x16ApproveRequestResponse\x12=\n" +
+	"\arequest\x18\x01 \x01(\v2\x19.lethe.privacy.v1.RequestB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\arequest\"v\n" +
+	"\x14RefuseRequestRequest\x12\"\n" +
+	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\x12:\n" +
+	"\x06ground\x18\x02 \x01(\tB\"\x92\xe7\x18\x1elegal ground from a fixed listR\x06ground\"V\n" +
+	"\x15RefuseRequestResponse\x12=\n" +
+	"\arequest\x18\x01 \x01(\v2\x19.lethe.privacy.v1.RequestB\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\arequest\"\x13\n" +
+	"\x11GetDataMapRequest\"\xbd\x01\n" +
+	"\x12GetDataMapResponse\x12Q\n" +
+	"\x04rows\x18\x01 \x03(\v2\x1c.lethe.privacy.v1.DataMapRowB\x1f\x92\xe7\x18\x1bdescription of the contractR\x04rows\x12T\n" +
+	"\x05flows\x18\x02 \x03(\v2\x1d.lethe.privacy.v1.DataMapFlowB\x1f\x92\xe7\x18\x1bdescription of the contractR\x05flows\"\xd8\x03\n" +
+	"\n" +
+	"DataMapRow\x12/\n" +
+	"\aservice\x18\x01 \x01(\tB\x15\x92\xe7\x18\x11name of a serviceR\aservice\x126\n" +
+	"\bresource\x18\x02 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bresource\x120\n" +
+	"\x05field\x18\x03 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\x05field\x126\n" +
+	"\bcategory\x18\x04 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bcategory\x12.\n" +
+	"\x04role\x18\x05 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\x04role\x120\n" +
+	"\x05owner\x18\x06 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\x05owner\x125\n" +
+	"\bon_erase\x18\a \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\aonErase\x12(\n" +
+	"\x06ground\x18\b \x01(\tB\x10\x92\xe7\x18\flegal groundR\x06ground\x124\n" +
+	"\apurpose\x18\t \x01(\tB\x1a\x92\xe7\x18\x16text from the contractR\apurpose\"\xdd\x01\n" +
+	"\vDataMapFlow\x12-\n" +
+	"\x06source\x18\x01 \x01(\tB\x15\x92\xe7\x18\x11name of a serviceR\x06source\x12-\n" +
+	"\x06target\x18\x02 \x01(\tB\x15\x92\xe7\x18\x11name of a serviceR\x06target\x124\n" +
+	"\aservice\x18\x03 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\aservice\x12:\n" +
+	"\n" +
+	"categories\x18\x04 \x03(\tB\x1a\x92\xe7\x18\x16name from the contractR\n" +
+	"categories\"6\n" +
 	"\x10GetExportRequest\x12\"\n" +
 	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"O\n" +
 	"\x11GetExportResponse\x12:\n" +
@@ -1399,15 +1906,19 @@ const file_lethe_privacy_v1_privacy_service_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\x1b\x92\xe7\x18\x12reference to a run\xaa\x01\x02\b\x02R\x02id\x12)\n" +
 	"\x05after\x18\x02 \x01(\x03B\x13\x92\xe7\x18\x0forder of eventsR\x05after\"Z\n" +
 	"\x11WatchSagaResponse\x12E\n" +
-	"\x05event\x18\x01 \x01(\v2\x1b.lethe.privacy.v1.SagaEventB\x12\x92\xe7\x18\x0estate of a runR\x05event2\xe5\x0e\n" +
+	"\x05event\x18\x01 \x01(\v2\x1b.lethe.privacy.v1.SagaEventB\x12\x92\xe7\x18\x0estate of a runR\x05event2\xb6\x12\n" +
 	"\x0ePrivacyService\x12\x8a\x01\n" +
 	"\rDeleteContact\x12&.lethe.privacy.v1.DeleteContactRequest\x1a'.lethe.privacy.v1.DeleteContactResponse\"(\xa8\xe8\x18\t\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x17*\x15/api/v2/contacts/{id}\x12\x95\x01\n" +
 	"\x0eRestoreContact\x12'.lethe.privacy.v1.RestoreContactRequest\x1a(.lethe.privacy.v1.RestoreContactResponse\"0\xa8\xe8\x18\t\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1f\x1a\x1d/api/v2/contacts/{id}/restore\x12\xa2\x01\n" +
 	"\x11HardDeleteContact\x12*.lethe.privacy.v1.HardDeleteContactRequest\x1a+.lethe.privacy.v1.HardDeleteContactResponse\"4\xa8\xe8\x18\v\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02#*!/api/v2/contacts/{id}/hard_delete\x12\xbe\x01\n" +
-	"\rCreateRequest\x12&.lethe.privacy.v1.CreateRequestRequest\x1a'.lethe.privacy.v1.CreateRequestResponse\"\\\xa8\xe8\x18\v\xb2\xe8\x18\"\b\xc9\x01\x12\x1d/api/v2/privacy/requests/{id}\x82\xd3\xe4\x93\x02,:\arequestb\arequest\"\x18/api/v2/privacy/requests\x12\x8b\x01\n" +
+	"\rCreateRequest\x12&.lethe.privacy.v1.CreateRequestRequest\x1a'.lethe.privacy.v1.CreateRequestResponse\"\\\xa8\xe8\x18\x18\xb2\xe8\x18\"\b\xc9\x01\x12\x1d/api/v2/privacy/requests/{id}\x82\xd3\xe4\x93\x02,:\arequestb\arequest\"\x18/api/v2/privacy/requests\x12\x8b\x01\n" +
 	"\n" +
 	"GetRequest\x12#.lethe.privacy.v1.GetRequestRequest\x1a$.lethe.privacy.v1.GetRequestResponse\"2\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02(b\arequest\x12\x1d/api/v2/privacy/requests/{id}\x12\x8d\x01\n" +
-	"\fListRequests\x12%.lethe.privacy.v1.ListRequestsRequest\x1a&.lethe.privacy.v1.ListRequestsResponse\".\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02$b\brequests\x12\x18/api/v2/privacy/requests\x12\x86\x01\n" +
+	"\fListRequests\x12%.lethe.privacy.v1.ListRequestsRequest\x1a&.lethe.privacy.v1.ListRequestsResponse\".\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02$b\brequests\x12\x18/api/v2/privacy/requests\x12\x9f\x01\n" +
+	"\x0eApproveRequest\x12'.lethe.privacy.v1.ApproveRequestRequest\x1a(.lethe.privacy.v1.ApproveRequestResponse\":\xa8\xe8\x18\x19\x82\xd3\xe4\x93\x020b\arequest\x1a%/api/v2/privacy/requests/{id}/approve\x12\x9e\x01\n" +
+	"\rRefuseRequest\x12&.lethe.privacy.v1.RefuseRequestRequest\x1a'.lethe.privacy.v1.RefuseRequestResponse\"<\xa8\xe8\x18\x19\x82\xd3\xe4\x93\x022:\x01*b\arequest\x1a$/api/v2/privacy/requests/{id}/refuse\x12}\n" +
+	"\n" +
+	"GetDataMap\x12#.lethe.privacy.v1.GetDataMapRequest\x1a$.lethe.privacy.v1.GetDataMapResponse\"$\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v2/privacy/data_map\x12\x86\x01\n" +
 	"\tGetExport\x12\".lethe.privacy.v1.GetExportRequest\x1a#.lethe.privacy.v1.GetExportResponse\"0\xa8\xe8\x18\n" +
 	"\x82\xd3\xe4\x93\x02&b\x06export\x12\x1c/api/v2/privacy/exports/{id}\x12k\n" +
 	"\x0eDownloadExport\x12'.lethe.privacy.v1.DownloadExportRequest\x1a(.lethe.privacy.v1.DownloadExportResponse\"\x04\xa8\xe8\x18\n" +
@@ -1417,7 +1928,8 @@ const file_lethe_privacy_v1_privacy_service_proto_rawDesc = "" +
 	"\tRetrySaga\x12\".lethe.privacy.v1.RetrySagaRequest\x1a#.lethe.privacy.v1.RetrySagaResponse\"2\xa8\xe8\x18\r\x82\xd3\xe4\x93\x02(b\x04saga\" /api/v2/privacy/sagas/{id}/retry\x12\x8c\x01\n" +
 	"\n" +
 	"CancelSaga\x12#.lethe.privacy.v1.CancelSagaRequest\x1a$.lethe.privacy.v1.CancelSagaResponse\"3\xa8\xe8\x18\r\x82\xd3\xe4\x93\x02)b\x04saga\"!/api/v2/privacy/sagas/{id}/cancel\x12\x85\x01\n" +
-	"\tWatchSaga\x12\".lethe.privacy.v1.WatchSagaRequest\x1a#.lethe.privacy.v1.WatchSagaResponse\"-\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02#\x12!/api/v2/privacy/sagas/{id}/events0\x01B\xcc\x01\n" +
+	"\tWatchSaga\x12\".lethe.privacy.v1.WatchSagaRequest\x1a#.lethe.privacy.v1.WatchSagaResponse\"-\xa8\xe8\x18\f\x82\xd3\xe4\x93\x02#\x12!/api/v2/privacy/sagas/{id}/events0\x01\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xcc\x01\n" +
 	"\x14com.lethe.privacy.v1B\x13PrivacyServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1;privacyv1\xa2\x02\x03LPX\xaa\x02\x10Lethe.Privacy.V1\xca\x02\x10Lethe\\Privacy\\V1\xe2\x02\x1cLethe\\Privacy\\V1\\GPBMetadata\xea\x02\x12Lethe::Privacy::V1b\beditionsp\xe8\a"
 
 var (
@@ -1432,7 +1944,7 @@ func file_lethe_privacy_v1_privacy_service_proto_rawDescGZIP() []byte {
 	return file_lethe_privacy_v1_privacy_service_proto_rawDescData
 }
 
-var file_lethe_privacy_v1_privacy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_lethe_privacy_v1_privacy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_lethe_privacy_v1_privacy_service_proto_goTypes = []any{
 	(*DeleteContactRequest)(nil),      // 0: lethe.privacy.v1.DeleteContactRequest
 	(*DeleteContactResponse)(nil),     // 1: lethe.privacy.v1.DeleteContactResponse
@@ -1446,69 +1958,87 @@ var file_lethe_privacy_v1_privacy_service_proto_goTypes = []any{
 	(*GetRequestResponse)(nil),        // 9: lethe.privacy.v1.GetRequestResponse
 	(*ListRequestsRequest)(nil),       // 10: lethe.privacy.v1.ListRequestsRequest
 	(*ListRequestsResponse)(nil),      // 11: lethe.privacy.v1.ListRequestsResponse
-	(*GetExportRequest)(nil),          // 12: lethe.privacy.v1.GetExportRequest
-	(*GetExportResponse)(nil),         // 13: lethe.privacy.v1.GetExportResponse
-	(*DownloadExportRequest)(nil),     // 14: lethe.privacy.v1.DownloadExportRequest
-	(*DownloadExportResponse)(nil),    // 15: lethe.privacy.v1.DownloadExportResponse
-	(*ListSagasRequest)(nil),          // 16: lethe.privacy.v1.ListSagasRequest
-	(*ListSagasResponse)(nil),         // 17: lethe.privacy.v1.ListSagasResponse
-	(*GetSagaRequest)(nil),            // 18: lethe.privacy.v1.GetSagaRequest
-	(*GetSagaResponse)(nil),           // 19: lethe.privacy.v1.GetSagaResponse
-	(*RetrySagaRequest)(nil),          // 20: lethe.privacy.v1.RetrySagaRequest
-	(*RetrySagaResponse)(nil),         // 21: lethe.privacy.v1.RetrySagaResponse
-	(*CancelSagaRequest)(nil),         // 22: lethe.privacy.v1.CancelSagaRequest
-	(*CancelSagaResponse)(nil),        // 23: lethe.privacy.v1.CancelSagaResponse
-	(*WatchSagaRequest)(nil),          // 24: lethe.privacy.v1.WatchSagaRequest
-	(*WatchSagaResponse)(nil),         // 25: lethe.privacy.v1.WatchSagaResponse
-	(*RequestInput)(nil),              // 26: lethe.privacy.v1.RequestInput
-	(*Request)(nil),                   // 27: lethe.privacy.v1.Request
-	(*Export)(nil),                    // 28: lethe.privacy.v1.Export
-	(*Saga)(nil),                      // 29: lethe.privacy.v1.Saga
-	(*SagaEvent)(nil),                 // 30: lethe.privacy.v1.SagaEvent
+	(*ApproveRequestRequest)(nil),     // 12: lethe.privacy.v1.ApproveRequestRequest
+	(*ApproveRequestResponse)(nil),    // 13: lethe.privacy.v1.ApproveRequestResponse
+	(*RefuseRequestRequest)(nil),      // 14: lethe.privacy.v1.RefuseRequestRequest
+	(*RefuseRequestResponse)(nil),     // 15: lethe.privacy.v1.RefuseRequestResponse
+	(*GetDataMapRequest)(nil),         // 16: lethe.privacy.v1.GetDataMapRequest
+	(*GetDataMapResponse)(nil),        // 17: lethe.privacy.v1.GetDataMapResponse
+	(*DataMapRow)(nil),                // 18: lethe.privacy.v1.DataMapRow
+	(*DataMapFlow)(nil),               // 19: lethe.privacy.v1.DataMapFlow
+	(*GetExportRequest)(nil),          // 20: lethe.privacy.v1.GetExportRequest
+	(*GetExportResponse)(nil),         // 21: lethe.privacy.v1.GetExportResponse
+	(*DownloadExportRequest)(nil),     // 22: lethe.privacy.v1.DownloadExportRequest
+	(*DownloadExportResponse)(nil),    // 23: lethe.privacy.v1.DownloadExportResponse
+	(*ListSagasRequest)(nil),          // 24: lethe.privacy.v1.ListSagasRequest
+	(*ListSagasResponse)(nil),         // 25: lethe.privacy.v1.ListSagasResponse
+	(*GetSagaRequest)(nil),            // 26: lethe.privacy.v1.GetSagaRequest
+	(*GetSagaResponse)(nil),           // 27: lethe.privacy.v1.GetSagaResponse
+	(*RetrySagaRequest)(nil),          // 28: lethe.privacy.v1.RetrySagaRequest
+	(*RetrySagaResponse)(nil),         // 29: lethe.privacy.v1.RetrySagaResponse
+	(*CancelSagaRequest)(nil),         // 30: lethe.privacy.v1.CancelSagaRequest
+	(*CancelSagaResponse)(nil),        // 31: lethe.privacy.v1.CancelSagaResponse
+	(*WatchSagaRequest)(nil),          // 32: lethe.privacy.v1.WatchSagaRequest
+	(*WatchSagaResponse)(nil),         // 33: lethe.privacy.v1.WatchSagaResponse
+	(*RequestInput)(nil),              // 34: lethe.privacy.v1.RequestInput
+	(*Request)(nil),                   // 35: lethe.privacy.v1.Request
+	(*Export)(nil),                    // 36: lethe.privacy.v1.Export
+	(*Saga)(nil),                      // 37: lethe.privacy.v1.Saga
+	(*SagaEvent)(nil),                 // 38: lethe.privacy.v1.SagaEvent
 }
 var file_lethe_privacy_v1_privacy_service_proto_depIdxs = []int32{
-	26, // 0: lethe.privacy.v1.CreateRequestRequest.request:type_name -> lethe.privacy.v1.RequestInput
-	27, // 1: lethe.privacy.v1.CreateRequestResponse.request:type_name -> lethe.privacy.v1.Request
-	27, // 2: lethe.privacy.v1.GetRequestResponse.request:type_name -> lethe.privacy.v1.Request
-	27, // 3: lethe.privacy.v1.ListRequestsResponse.requests:type_name -> lethe.privacy.v1.Request
-	28, // 4: lethe.privacy.v1.GetExportResponse.export:type_name -> lethe.privacy.v1.Export
-	28, // 5: lethe.privacy.v1.DownloadExportResponse.export:type_name -> lethe.privacy.v1.Export
-	29, // 6: lethe.privacy.v1.ListSagasResponse.sagas:type_name -> lethe.privacy.v1.Saga
-	29, // 7: lethe.privacy.v1.GetSagaResponse.saga:type_name -> lethe.privacy.v1.Saga
-	29, // 8: lethe.privacy.v1.RetrySagaResponse.saga:type_name -> lethe.privacy.v1.Saga
-	29, // 9: lethe.privacy.v1.CancelSagaResponse.saga:type_name -> lethe.privacy.v1.Saga
-	30, // 10: lethe.privacy.v1.WatchSagaResponse.event:type_name -> lethe.privacy.v1.SagaEvent
-	0,  // 11: lethe.privacy.v1.PrivacyService.DeleteContact:input_type -> lethe.privacy.v1.DeleteContactRequest
-	2,  // 12: lethe.privacy.v1.PrivacyService.RestoreContact:input_type -> lethe.privacy.v1.RestoreContactRequest
-	4,  // 13: lethe.privacy.v1.PrivacyService.HardDeleteContact:input_type -> lethe.privacy.v1.HardDeleteContactRequest
-	6,  // 14: lethe.privacy.v1.PrivacyService.CreateRequest:input_type -> lethe.privacy.v1.CreateRequestRequest
-	8,  // 15: lethe.privacy.v1.PrivacyService.GetRequest:input_type -> lethe.privacy.v1.GetRequestRequest
-	10, // 16: lethe.privacy.v1.PrivacyService.ListRequests:input_type -> lethe.privacy.v1.ListRequestsRequest
-	12, // 17: lethe.privacy.v1.PrivacyService.GetExport:input_type -> lethe.privacy.v1.GetExportRequest
-	14, // 18: lethe.privacy.v1.PrivacyService.DownloadExport:input_type -> lethe.privacy.v1.DownloadExportRequest
-	16, // 19: lethe.privacy.v1.PrivacyService.ListSagas:input_type -> lethe.privacy.v1.ListSagasRequest
-	18, // 20: lethe.privacy.v1.PrivacyService.GetSaga:input_type -> lethe.privacy.v1.GetSagaRequest
-	20, // 21: lethe.privacy.v1.PrivacyService.RetrySaga:input_type -> lethe.privacy.v1.RetrySagaRequest
-	22, // 22: lethe.privacy.v1.PrivacyService.CancelSaga:input_type -> lethe.privacy.v1.CancelSagaRequest
-	24, // 23: lethe.privacy.v1.PrivacyService.WatchSaga:input_type -> lethe.privacy.v1.WatchSagaRequest
-	1,  // 24: lethe.privacy.v1.PrivacyService.DeleteContact:output_type -> lethe.privacy.v1.DeleteContactResponse
-	3,  // 25: lethe.privacy.v1.PrivacyService.RestoreContact:output_type -> lethe.privacy.v1.RestoreContactResponse
-	5,  // 26: lethe.privacy.v1.PrivacyService.HardDeleteContact:output_type -> lethe.privacy.v1.HardDeleteContactResponse
-	7,  // 27: lethe.privacy.v1.PrivacyService.CreateRequest:output_type -> lethe.privacy.v1.CreateRequestResponse
-	9,  // 28: lethe.privacy.v1.PrivacyService.GetRequest:output_type -> lethe.privacy.v1.GetRequestResponse
-	11, // 29: lethe.privacy.v1.PrivacyService.ListRequests:output_type -> lethe.privacy.v1.ListRequestsResponse
-	13, // 30: lethe.privacy.v1.PrivacyService.GetExport:output_type -> lethe.privacy.v1.GetExportResponse
-	15, // 31: lethe.privacy.v1.PrivacyService.DownloadExport:output_type -> lethe.privacy.v1.DownloadExportResponse
-	17, // 32: lethe.privacy.v1.PrivacyService.ListSagas:output_type -> lethe.privacy.v1.ListSagasResponse
-	19, // 33: lethe.privacy.v1.PrivacyService.GetSaga:output_type -> lethe.privacy.v1.GetSagaResponse
-	21, // 34: lethe.privacy.v1.PrivacyService.RetrySaga:output_type -> lethe.privacy.v1.RetrySagaResponse
-	23, // 35: lethe.privacy.v1.PrivacyService.CancelSaga:output_type -> lethe.privacy.v1.CancelSagaResponse
-	25, // 36: lethe.privacy.v1.PrivacyService.WatchSaga:output_type -> lethe.privacy.v1.WatchSagaResponse
-	24, // [24:37] is the sub-list for method output_type
-	11, // [11:24] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	34, // 0: lethe.privacy.v1.CreateRequestRequest.request:type_name -> lethe.privacy.v1.RequestInput
+	35, // 1: lethe.privacy.v1.CreateRequestResponse.request:type_name -> lethe.privacy.v1.Request
+	35, // 2: lethe.privacy.v1.GetRequestResponse.request:type_name -> lethe.privacy.v1.Request
+	35, // 3: lethe.privacy.v1.ListRequestsResponse.requests:type_name -> lethe.privacy.v1.Request
+	35, // 4: lethe.privacy.v1.ApproveRequestResponse.request:type_name -> lethe.privacy.v1.Request
+	35, // 5: lethe.privacy.v1.RefuseRequestResponse.request:type_name -> lethe.privacy.v1.Request
+	18, // 6: lethe.privacy.v1.GetDataMapResponse.rows:type_name -> lethe.privacy.v1.DataMapRow
+	19, // 7: lethe.privacy.v1.GetDataMapResponse.flows:type_name -> lethe.privacy.v1.DataMapFlow
+	36, // 8: lethe.privacy.v1.GetExportResponse.export:type_name -> lethe.privacy.v1.Export
+	36, // 9: lethe.privacy.v1.DownloadExportResponse.export:type_name -> lethe.privacy.v1.Export
+	37, // 10: lethe.privacy.v1.ListSagasResponse.sagas:type_name -> lethe.privacy.v1.Saga
+	37, // 11: lethe.privacy.v1.GetSagaResponse.saga:type_name -> lethe.privacy.v1.Saga
+	37, // 12: lethe.privacy.v1.RetrySagaResponse.saga:type_name -> lethe.privacy.v1.Saga
+	37, // 13: lethe.privacy.v1.CancelSagaResponse.saga:type_name -> lethe.privacy.v1.Saga
+	38, // 14: lethe.privacy.v1.WatchSagaResponse.event:type_name -> lethe.privacy.v1.SagaEvent
+	0,  // 15: lethe.privacy.v1.PrivacyService.DeleteContact:input_type -> lethe.privacy.v1.DeleteContactRequest
+	2,  // 16: lethe.privacy.v1.PrivacyService.RestoreContact:input_type -> lethe.privacy.v1.RestoreContactRequest
+	4,  // 17: lethe.privacy.v1.PrivacyService.HardDeleteContact:input_type -> lethe.privacy.v1.HardDeleteContactRequest
+	6,  // 18: lethe.privacy.v1.PrivacyService.CreateRequest:input_type -> lethe.privacy.v1.CreateRequestRequest
+	8,  // 19: lethe.privacy.v1.PrivacyService.GetRequest:input_type -> lethe.privacy.v1.GetRequestRequest
+	10, // 20: lethe.privacy.v1.PrivacyService.ListRequests:input_type -> lethe.privacy.v1.ListRequestsRequest
+	12, // 21: lethe.privacy.v1.PrivacyService.ApproveRequest:input_type -> lethe.privacy.v1.ApproveRequestRequest
+	14, // 22: lethe.privacy.v1.PrivacyService.RefuseRequest:input_type -> lethe.privacy.v1.RefuseRequestRequest
+	16, // 23: lethe.privacy.v1.PrivacyService.GetDataMap:input_type -> lethe.privacy.v1.GetDataMapRequest
+	20, // 24: lethe.privacy.v1.PrivacyService.GetExport:input_type -> lethe.privacy.v1.GetExportRequest
+	22, // 25: lethe.privacy.v1.PrivacyService.DownloadExport:input_type -> lethe.privacy.v1.DownloadExportRequest
+	24, // 26: lethe.privacy.v1.PrivacyService.ListSagas:input_type -> lethe.privacy.v1.ListSagasRequest
+	26, // 27: lethe.privacy.v1.PrivacyService.GetSaga:input_type -> lethe.privacy.v1.GetSagaRequest
+	28, // 28: lethe.privacy.v1.PrivacyService.RetrySaga:input_type -> lethe.privacy.v1.RetrySagaRequest
+	30, // 29: lethe.privacy.v1.PrivacyService.CancelSaga:input_type -> lethe.privacy.v1.CancelSagaRequest
+	32, // 30: lethe.privacy.v1.PrivacyService.WatchSaga:input_type -> lethe.privacy.v1.WatchSagaRequest
+	1,  // 31: lethe.privacy.v1.PrivacyService.DeleteContact:output_type -> lethe.privacy.v1.DeleteContactResponse
+	3,  // 32: lethe.privacy.v1.PrivacyService.RestoreContact:output_type -> lethe.privacy.v1.RestoreContactResponse
+	5,  // 33: lethe.privacy.v1.PrivacyService.HardDeleteContact:output_type -> lethe.privacy.v1.HardDeleteContactResponse
+	7,  // 34: lethe.privacy.v1.PrivacyService.CreateRequest:output_type -> lethe.privacy.v1.CreateRequestResponse
+	9,  // 35: lethe.privacy.v1.PrivacyService.GetRequest:output_type -> lethe.privacy.v1.GetRequestResponse
+	11, // 36: lethe.privacy.v1.PrivacyService.ListRequests:output_type -> lethe.privacy.v1.ListRequestsResponse
+	13, // 37: lethe.privacy.v1.PrivacyService.ApproveRequest:output_type -> lethe.privacy.v1.ApproveRequestResponse
+	15, // 38: lethe.privacy.v1.PrivacyService.RefuseRequest:output_type -> lethe.privacy.v1.RefuseRequestResponse
+	17, // 39: lethe.privacy.v1.PrivacyService.GetDataMap:output_type -> lethe.privacy.v1.GetDataMapResponse
+	21, // 40: lethe.privacy.v1.PrivacyService.GetExport:output_type -> lethe.privacy.v1.GetExportResponse
+	23, // 41: lethe.privacy.v1.PrivacyService.DownloadExport:output_type -> lethe.privacy.v1.DownloadExportResponse
+	25, // 42: lethe.privacy.v1.PrivacyService.ListSagas:output_type -> lethe.privacy.v1.ListSagasResponse
+	27, // 43: lethe.privacy.v1.PrivacyService.GetSaga:output_type -> lethe.privacy.v1.GetSagaResponse
+	29, // 44: lethe.privacy.v1.PrivacyService.RetrySaga:output_type -> lethe.privacy.v1.RetrySagaResponse
+	31, // 45: lethe.privacy.v1.PrivacyService.CancelSaga:output_type -> lethe.privacy.v1.CancelSagaResponse
+	33, // 46: lethe.privacy.v1.PrivacyService.WatchSaga:output_type -> lethe.privacy.v1.WatchSagaResponse
+	31, // [31:47] is the sub-list for method output_type
+	15, // [15:31] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_lethe_privacy_v1_privacy_service_proto_init() }
@@ -1519,7 +2049,7 @@ func file_lethe_privacy_v1_privacy_service_proto_init() {
 	file_lethe_privacy_v1_export_proto_init()
 	file_lethe_privacy_v1_request_proto_init()
 	file_lethe_privacy_v1_saga_proto_init()
-	file_lethe_privacy_v1_privacy_service_proto_msgTypes[15].OneofWrappers = []any{
+	file_lethe_privacy_v1_privacy_service_proto_msgTypes[23].OneofWrappers = []any{
 		(*DownloadExportResponse_Export)(nil),
 		(*DownloadExportResponse_Data)(nil),
 	}
@@ -1529,7 +2059,7 @@ func file_lethe_privacy_v1_privacy_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lethe_privacy_v1_privacy_service_proto_rawDesc), len(file_lethe_privacy_v1_privacy_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,9 @@ const (
 	PrivacyService_CreateRequest_FullMethodName     = "/lethe.privacy.v1.PrivacyService/CreateRequest"
 	PrivacyService_GetRequest_FullMethodName        = "/lethe.privacy.v1.PrivacyService/GetRequest"
 	PrivacyService_ListRequests_FullMethodName      = "/lethe.privacy.v1.PrivacyService/ListRequests"
+	PrivacyService_ApproveRequest_FullMethodName    = "/lethe.privacy.v1.PrivacyService/ApproveRequest"
+	PrivacyService_RefuseRequest_FullMethodName     = "/lethe.privacy.v1.PrivacyService/RefuseRequest"
+	PrivacyService_GetDataMap_FullMethodName        = "/lethe.privacy.v1.PrivacyService/GetDataMap"
 	PrivacyService_GetExport_FullMethodName         = "/lethe.privacy.v1.PrivacyService/GetExport"
 	PrivacyService_DownloadExport_FullMethodName    = "/lethe.privacy.v1.PrivacyService/DownloadExport"
 	PrivacyService_ListSagas_FullMethodName         = "/lethe.privacy.v1.PrivacyService/ListSagas"
@@ -49,12 +52,19 @@ type PrivacyServiceClient interface {
 	RestoreContact(ctx context.Context, in *RestoreContactRequest, opts ...grpc.CallOption) (*RestoreContactResponse, error)
 	// HardDeleteContact erases a contact for good.
 	HardDeleteContact(ctx context.Context, in *HardDeleteContactRequest, opts ...grpc.CallOption) (*HardDeleteContactResponse, error)
-	// CreateRequest raises an erasure or export and starts it.
+	// CreateRequest raises an erasure or export; with direct it is approved and started too.
 	CreateRequest(ctx context.Context, in *CreateRequestRequest, opts ...grpc.CallOption) (*CreateRequestResponse, error)
 	// GetRequest reads one request.
 	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
 	// ListRequests reads a page.
 	ListRequests(ctx context.Context, in *ListRequestsRequest, opts ...grpc.CallOption) (*ListRequestsResponse, error)
+	// ApproveRequest confirms that the person may ask this, and starts it. Whoever the request is about never approves it;
+	// with four eyes on, whoever raised it does not either.
+	ApproveRequest(ctx context.Context, in *ApproveRequestRequest, opts ...grpc.CallOption) (*ApproveRequestResponse, error)
+	// RefuseRequest closes a request with a ground.
+	RefuseRequest(ctx context.Context, in *RefuseRequestRequest, opts ...grpc.CallOption) (*RefuseRequestResponse, error)
+	// GetDataMap reads the data map. Over REST as JSON, and as CSV and SVG at data_map.csv and data_map.svg.
+	GetDataMap(ctx context.Context, in *GetDataMapRequest, opts ...grpc.CallOption) (*GetDataMapResponse, error)
 	// GetExport reads the state of an export.
 	GetExport(ctx context.Context, in *GetExportRequest, opts ...grpc.CallOption) (*GetExportResponse, error)
 	// DownloadExport streams the archive. Over REST: GET /api/v2/privacy/exports/{id}/download.
@@ -133,6 +143,36 @@ func (c *privacyServiceClient) ListRequests(ctx context.Context, in *ListRequest
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRequestsResponse)
 	err := c.cc.Invoke(ctx, PrivacyService_ListRequests_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *privacyServiceClient) ApproveRequest(ctx context.Context, in *ApproveRequestRequest, opts ...grpc.CallOption) (*ApproveRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApproveRequestResponse)
+	err := c.cc.Invoke(ctx, PrivacyService_ApproveRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *privacyServiceClient) RefuseRequest(ctx context.Context, in *RefuseRequestRequest, opts ...grpc.CallOption) (*RefuseRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RefuseRequestResponse)
+	err := c.cc.Invoke(ctx, PrivacyService_RefuseRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *privacyServiceClient) GetDataMap(ctx context.Context, in *GetDataMapRequest, opts ...grpc.CallOption) (*GetDataMapResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDataMapResponse)
+	err := c.cc.Invoke(ctx, PrivacyService_GetDataMap_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -239,12 +279,19 @@ type PrivacyServiceServer interface {
 	RestoreContact(context.Context, *RestoreContactRequest) (*RestoreContactResponse, error)
 	// HardDeleteContact erases a contact for good.
 	HardDeleteContact(context.Context, *HardDeleteContactRequest) (*HardDeleteContactResponse, error)
-	// CreateRequest raises an erasure or export and starts it.
+	// CreateRequest raises an erasure or export; with direct it is approved and started too.
 	CreateRequest(context.Context, *CreateRequestRequest) (*CreateRequestResponse, error)
 	// GetRequest reads one request.
 	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests reads a page.
 	ListRequests(context.Context, *ListRequestsRequest) (*ListRequestsResponse, error)
+	// ApproveRequest confirms that the person may ask this, and starts it. Whoever the request is about never approves it;
+	// with four eyes on, whoever raised it does not either.
+	ApproveRequest(context.Context, *ApproveRequestRequest) (*ApproveRequestResponse, error)
+	// RefuseRequest closes a request with a ground.
+	RefuseRequest(context.Context, *RefuseRequestRequest) (*RefuseRequestResponse, error)
+	// GetDataMap reads the data map. Over REST as JSON, and as CSV and SVG at data_map.csv and data_map.svg.
+	GetDataMap(context.Context, *GetDataMapRequest) (*GetDataMapResponse, error)
 	// GetExport reads the state of an export.
 	GetExport(context.Context, *GetExportRequest) (*GetExportResponse, error)
 	// DownloadExport streams the archive. Over REST: GET /api/v2/privacy/exports/{id}/download.
@@ -286,6 +333,15 @@ func (UnimplementedPrivacyServiceServer) GetRequest(context.Context, *GetRequest
 }
 func (UnimplementedPrivacyServiceServer) ListRequests(context.Context, *ListRequestsRequest) (*ListRequestsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRequests not implemented")
+}
+func (UnimplementedPrivacyServiceServer) ApproveRequest(context.Context, *ApproveRequestRequest) (*ApproveRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApproveRequest not implemented")
+}
+func (UnimplementedPrivacyServiceServer) RefuseRequest(context.Context, *RefuseRequestRequest) (*RefuseRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RefuseRequest not implemented")
+}
+func (UnimplementedPrivacyServiceServer) GetDataMap(context.Context, *GetDataMapRequest) (*GetDataMapResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDataMap not implemented")
 }
 func (UnimplementedPrivacyServiceServer) GetExport(context.Context, *GetExportRequest) (*GetExportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetExport not implemented")
@@ -437,6 +493,60 @@ func _PrivacyService_ListRequests_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PrivacyService_ApproveRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PrivacyServiceServer).ApproveRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PrivacyService_ApproveRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PrivacyServiceServer).ApproveRequest(ctx, req.(*ApproveRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PrivacyService_RefuseRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RefuseRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PrivacyServiceServer).RefuseRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PrivacyService_RefuseRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PrivacyServiceServer).RefuseRequest(ctx, req.(*RefuseRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PrivacyService_GetDataMap_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDataMapRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PrivacyServiceServer).GetDataMap(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PrivacyService_GetDataMap_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PrivacyServiceServer).GetDataMap(ctx, req.(*GetDataMapRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PrivacyService_GetExport_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetExportRequest)
 	if err := dec(in); err != nil {
@@ -579,6 +689,18 @@ var PrivacyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRequests",
 			Handler:    _PrivacyService_ListRequests_Handler,
+		},
+		{
+			MethodName: "ApproveRequest",
+			Handler:    _PrivacyService_ApproveRequest_Handler,
+		},
+		{
+			MethodName: "RefuseRequest",
+			Handler:    _PrivacyService_RefuseRequest_Handler,
+		},
+		{
+			MethodName: "GetDataMap",
+			Handler:    _PrivacyService_GetDataMap_Handler,
 		},
 		{
 			MethodName: "GetExport",

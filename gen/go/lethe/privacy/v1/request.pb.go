@@ -30,7 +30,7 @@ type Request struct {
 	Id *int64 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
 	// erasure or export.
 	Kind *string `protobuf:"bytes,2,opt,name=kind" json:"kind,omitempty"`
-	// approved, running, completed, attention, refused or cancelled.
+	// received, approved, running, completed, attention, refused or cancelled.
 	State *string `protobuf:"bytes,3,opt,name=state" json:"state,omitempty"`
 	// The person it is about.
 	ContactId *int64 `protobuf:"varint,4,opt,name=contact_id,json=contactId" json:"contact_id,omitempty"`
@@ -49,7 +49,17 @@ type Request struct {
 	// When it last moved on.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt" json:"updated_at,omitempty"`
 	// When it ended.
-	ClosedAt      *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=closed_at,json=closedAt" json:"closed_at,omitempty"`
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=closed_at,json=closedAt" json:"closed_at,omitempty"`
+	// The one ticket to erase; null when the person is meant.
+	TicketId *int64 `protobuf:"varint,13,opt,name=ticket_id,json=ticketId" json:"ticket_id,omitempty"`
+	// Why it was refused: identity_unproven, unfounded, excessive, legal_obligation, legal_claims, public_interest, freedom_of_expression, not_the_subject or withdrawn.
+	Ground *string `protobuf:"bytes,14,opt,name=ground" json:"ground,omitempty"`
+	// When it was approved or refused.
+	DecidedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=decided_at,json=decidedAt" json:"decided_at,omitempty"`
+	// The agent who refused it.
+	RefusedBy *int64 `protobuf:"varint,16,opt,name=refused_by,json=refusedBy" json:"refused_by,omitempty"`
+	// What is held, counted live while the request waits for a decision; left out in lists.
+	Holdings      []*RequestHolding `protobuf:"bytes,17,rep,name=holdings" json:"holdings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,20 +178,150 @@ func (x *Request) GetClosedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Request) GetTicketId() int64 {
+	if x != nil && x.TicketId != nil {
+		return *x.TicketId
+	}
+	return 0
+}
+
+func (x *Request) GetGround() string {
+	if x != nil && x.Ground != nil {
+		return *x.Ground
+	}
+	return ""
+}
+
+func (x *Request) GetDecidedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return nil
+}
+
+func (x *Request) GetRefusedBy() int64 {
+	if x != nil && x.RefusedBy != nil {
+		return *x.RefusedBy
+	}
+	return 0
+}
+
+func (x *Request) GetHoldings() []*RequestHolding {
+	if x != nil {
+		return x.Holdings
+	}
+	return nil
+}
+
+// RequestHolding is how much one service holds, for whoever decides.
+type RequestHolding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service.
+	Participant *string `protobuf:"bytes,1,opt,name=participant" json:"participant,omitempty"`
+	// Plural name of the resource.
+	Resource *string `protobuf:"bytes,2,opt,name=resource" json:"resource,omitempty"`
+	// The data category.
+	Category *string `protobuf:"bytes,3,opt,name=category" json:"category,omitempty"`
+	// Records the person owns.
+	Owned *int64 `protobuf:"varint,4,opt,name=owned" json:"owned,omitempty"`
+	// Records of others that name the person.
+	Linked *int64 `protobuf:"varint,5,opt,name=linked" json:"linked,omitempty"`
+	// Records of others that contain an identifier of the person.
+	Mentioned     *int64 `protobuf:"varint,6,opt,name=mentioned" json:"mentioned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestHolding) Reset() {
+	*x = RequestHolding{}
+	mi := &file_lethe_privacy_v1_request_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestHolding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestHolding) ProtoMessage() {}
+
+func (x *RequestHolding) ProtoReflect() protoreflect.Message {
+	mi := &file_lethe_privacy_v1_request_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestHolding.ProtoReflect.Descriptor instead.
+func (*RequestHolding) Descriptor() ([]byte, []int) {
+	return file_lethe_privacy_v1_request_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RequestHolding) GetParticipant() string {
+	if x != nil && x.Participant != nil {
+		return *x.Participant
+	}
+	return ""
+}
+
+func (x *RequestHolding) GetResource() string {
+	if x != nil && x.Resource != nil {
+		return *x.Resource
+	}
+	return ""
+}
+
+func (x *RequestHolding) GetCategory() string {
+	if x != nil && x.Category != nil {
+		return *x.Category
+	}
+	return ""
+}
+
+func (x *RequestHolding) GetOwned() int64 {
+	if x != nil && x.Owned != nil {
+		return *x.Owned
+	}
+	return 0
+}
+
+func (x *RequestHolding) GetLinked() int64 {
+	if x != nil && x.Linked != nil {
+		return *x.Linked
+	}
+	return 0
+}
+
+func (x *RequestHolding) GetMentioned() int64 {
+	if x != nil && x.Mentioned != nil {
+		return *x.Mentioned
+	}
+	return 0
+}
+
 // RequestInput is what a client may write of a request.
 type RequestInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// erasure or export; mandatory.
 	Kind *string `protobuf:"bytes,1,opt,name=kind" json:"kind,omitempty"`
-	// The person; mandatory.
-	ContactId     *int64 `protobuf:"varint,2,opt,name=contact_id,json=contactId" json:"contact_id,omitempty"`
+	// The person; mandatory unless a ticket is named.
+	ContactId *int64 `protobuf:"varint,2,opt,name=contact_id,json=contactId" json:"contact_id,omitempty"`
+	// The one ticket to erase, with kind erasure.
+	TicketId *int64 `protobuf:"varint,3,opt,name=ticket_id,json=ticketId" json:"ticket_id,omitempty"`
+	// Whether the caller verifies and approves it in the same breath, which needs the right to erase directly; it then starts at once.
+	Direct        *bool `protobuf:"varint,4,opt,name=direct" json:"direct,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RequestInput) Reset() {
 	*x = RequestInput{}
-	mi := &file_lethe_privacy_v1_request_proto_msgTypes[1]
+	mi := &file_lethe_privacy_v1_request_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -193,7 +333,7 @@ func (x *RequestInput) String() string {
 func (*RequestInput) ProtoMessage() {}
 
 func (x *RequestInput) ProtoReflect() protoreflect.Message {
-	mi := &file_lethe_privacy_v1_request_proto_msgTypes[1]
+	mi := &file_lethe_privacy_v1_request_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -206,7 +346,7 @@ func (x *RequestInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestInput.ProtoReflect.Descriptor instead.
 func (*RequestInput) Descriptor() ([]byte, []int) {
-	return file_lethe_privacy_v1_request_proto_rawDescGZIP(), []int{1}
+	return file_lethe_privacy_v1_request_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RequestInput) GetKind() string {
@@ -223,11 +363,26 @@ func (x *RequestInput) GetContactId() int64 {
 	return 0
 }
 
+func (x *RequestInput) GetTicketId() int64 {
+	if x != nil && x.TicketId != nil {
+		return *x.TicketId
+	}
+	return 0
+}
+
+func (x *RequestInput) GetDirect() bool {
+	if x != nil && x.Direct != nil {
+		return *x.Direct
+	}
+	return false
+}
+
 var File_lethe_privacy_v1_request_proto protoreflect.FileDescriptor
 
 const file_lethe_privacy_v1_request_proto_rawDesc = "" +
 	"\n" +
-	"\x1elethe/privacy/v1/request.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\"\xac\a\n" +
+	"\x1elethe/privacy/v1/request.proto\x12\x10lethe.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elethe/options/v1/options.proto\"\xb8\n" +
+	"\n" +
 	"\aRequest\x12\x1d\n" +
 	"\x02id\x18\x01 \x01(\x03B\r\x92\xe7\x18\topaque idR\x02id\x12\x1c\n" +
 	"\x04kind\x18\x02 \x01(\tB\b\x92\xe7\x18\x04enumR\x04kind\x12\x1e\n" +
@@ -245,11 +400,28 @@ const file_lethe_privacy_v1_request_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tcreatedAt\x12Q\n" +
 	"\n" +
 	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tupdatedAt\x12O\n" +
-	"\tclosed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\bclosedAt:4\xda\xe7\x180\b\x02\x1a\brequests\"\"Proving what was asked and decided\"U\n" +
+	"\tclosed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\bclosedAt\x123\n" +
+	"\tticket_id\x18\r \x01(\x03B\x16\x92\xe7\x18\x12number of a matterR\bticketId\x12:\n" +
+	"\x06ground\x18\x0e \x01(\tB\"\x92\xe7\x18\x1elegal ground from a fixed listR\x06ground\x12Q\n" +
+	"\n" +
+	"decided_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tdecidedAt\x12v\n" +
+	"\n" +
+	"refused_by\x18\x10 \x01(\x03BW\x8a\xe7\x18S\x10\x05\x18\x02\"Man opaque id, kept as proof that the request was answered (GDPR Article 5(2))R\trefusedBy\x12N\n" +
+	"\bholdings\x18\x11 \x03(\v2 .lethe.privacy.v1.RequestHoldingB\x10\x92\xe7\x18\x06counts\x9a\xe7\x18\x02\b\x01R\bholdings:4\xda\xe7\x180\b\x02\x1a\brequests\"\"Proving what was asked and decided\"\xa6\x02\n" +
+	"\x0eRequestHolding\x127\n" +
+	"\vparticipant\x18\x01 \x01(\tB\x15\x92\xe7\x18\x11name of a serviceR\vparticipant\x126\n" +
+	"\bresource\x18\x02 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bresource\x126\n" +
+	"\bcategory\x18\x03 \x01(\tB\x1a\x92\xe7\x18\x16name from the contractR\bcategory\x12\x1f\n" +
+	"\x05owned\x18\x04 \x01(\x03B\t\x92\xe7\x18\x05countR\x05owned\x12!\n" +
+	"\x06linked\x18\x05 \x01(\x03B\t\x92\xe7\x18\x05countR\x06linked\x12'\n" +
+	"\tmentioned\x18\x06 \x01(\x03B\t\x92\xe7\x18\x05countR\tmentioned\"\xb2\x01\n" +
 	"\fRequestInput\x12\x1c\n" +
 	"\x04kind\x18\x01 \x01(\tB\b\x92\xe7\x18\x04enumR\x04kind\x12'\n" +
 	"\n" +
-	"contact_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\tcontactIdB\xc5\x01\n" +
+	"contact_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\tcontactId\x123\n" +
+	"\tticket_id\x18\x03 \x01(\x03B\x16\x92\xe7\x18\x12number of a matterR\bticketId\x12&\n" +
+	"\x06direct\x18\x04 \x01(\bB\x0e\x92\xe7\x18\n" +
+	"how to actR\x06directB\xc5\x01\n" +
 	"\x14com.lethe.privacy.v1B\fRequestProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/privacy/v1;privacyv1\xa2\x02\x03LPX\xaa\x02\x10Lethe.Privacy.V1\xca\x02\x10Lethe\\Privacy\\V1\xe2\x02\x1cLethe\\Privacy\\V1\\GPBMetadata\xea\x02\x12Lethe::Privacy::V1b\beditionsp\xe8\a"
 
 var (
@@ -264,22 +436,25 @@ func file_lethe_privacy_v1_request_proto_rawDescGZIP() []byte {
 	return file_lethe_privacy_v1_request_proto_rawDescData
 }
 
-var file_lethe_privacy_v1_request_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_lethe_privacy_v1_request_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_lethe_privacy_v1_request_proto_goTypes = []any{
 	(*Request)(nil),               // 0: lethe.privacy.v1.Request
-	(*RequestInput)(nil),          // 1: lethe.privacy.v1.RequestInput
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*RequestHolding)(nil),        // 1: lethe.privacy.v1.RequestHolding
+	(*RequestInput)(nil),          // 2: lethe.privacy.v1.RequestInput
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_lethe_privacy_v1_request_proto_depIdxs = []int32{
-	2, // 0: lethe.privacy.v1.Request.due_by:type_name -> google.protobuf.Timestamp
-	2, // 1: lethe.privacy.v1.Request.created_at:type_name -> google.protobuf.Timestamp
-	2, // 2: lethe.privacy.v1.Request.updated_at:type_name -> google.protobuf.Timestamp
-	2, // 3: lethe.privacy.v1.Request.closed_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: lethe.privacy.v1.Request.due_by:type_name -> google.protobuf.Timestamp
+	3, // 1: lethe.privacy.v1.Request.created_at:type_name -> google.protobuf.Timestamp
+	3, // 2: lethe.privacy.v1.Request.updated_at:type_name -> google.protobuf.Timestamp
+	3, // 3: lethe.privacy.v1.Request.closed_at:type_name -> google.protobuf.Timestamp
+	3, // 4: lethe.privacy.v1.Request.decided_at:type_name -> google.protobuf.Timestamp
+	1, // 5: lethe.privacy.v1.Request.holdings:type_name -> lethe.privacy.v1.RequestHolding
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_lethe_privacy_v1_request_proto_init() }
@@ -293,7 +468,7 @@ func file_lethe_privacy_v1_request_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lethe_privacy_v1_request_proto_rawDesc), len(file_lethe_privacy_v1_request_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

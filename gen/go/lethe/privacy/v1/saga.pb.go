@@ -29,7 +29,7 @@ type Saga struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run's id.
 	Id *string `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
-	// soft_delete, restore, erase_contact or export.
+	// soft_delete, restore, erase_contact, erase_agent, erase_ticket or export.
 	Kind *string `protobuf:"bytes,2,opt,name=kind" json:"kind,omitempty"`
 	// pending, running, waiting, undoing, parked, completed, refused or cancelled.
 	State *string `protobuf:"bytes,3,opt,name=state" json:"state,omitempty"`
@@ -275,7 +275,9 @@ type SagaOutcome struct {
 	// The service.
 	Participant *string `protobuf:"bytes,1,opt,name=participant" json:"participant,omitempty"`
 	// Its answer.
-	Outcome       *v1.Outcome `protobuf:"bytes,2,opt,name=outcome" json:"outcome,omitempty"`
+	Outcome *v1.Outcome `protobuf:"bytes,2,opt,name=outcome" json:"outcome,omitempty"`
+	// The stage it was answered in: what was the person's own goes in sweep, what others wrote is changed in redact.
+	Stage         *string `protobuf:"bytes,3,opt,name=stage" json:"stage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,6 +324,13 @@ func (x *SagaOutcome) GetOutcome() *v1.Outcome {
 		return x.Outcome
 	}
 	return nil
+}
+
+func (x *SagaOutcome) GetStage() string {
+	if x != nil && x.Stage != nil {
+		return *x.Stage
+	}
+	return ""
 }
 
 // SagaEvent is a movement of a saga.
@@ -481,10 +490,11 @@ const file_lethe_privacy_v1_saga_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tB\b\x92\xe7\x18\x04enumR\x04name\x12\x1e\n" +
 	"\x05state\x18\x03 \x01(\tB\b\x92\xe7\x18\x04enumR\x05state\x12%\n" +
 	"\battempts\x18\x04 \x01(\x05B\t\x92\xe7\x18\x05countR\battempts\x12.\n" +
-	"\x04code\x18\x05 \x01(\tB\x1a\x92\xe7\x18\x16code from a fixed listR\x04code\"\x96\x01\n" +
+	"\x04code\x18\x05 \x01(\tB\x1a\x92\xe7\x18\x16code from a fixed listR\x04code\"\xb6\x01\n" +
 	"\vSagaOutcome\x127\n" +
 	"\vparticipant\x18\x01 \x01(\tB\x15\x92\xe7\x18\x11name of a serviceR\vparticipant\x12N\n" +
-	"\aoutcome\x18\x02 \x01(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\aoutcome\"\xa3\x03\n" +
+	"\aoutcome\x18\x02 \x01(\v2\x1d.lethe.participant.v1.OutcomeB\x15\x92\xe7\x18\x11closed vocabularyR\aoutcome\x12\x1e\n" +
+	"\x05stage\x18\x03 \x01(\tB\b\x92\xe7\x18\x04enumR\x05stage\"\xa3\x03\n" +
 	"\tSagaEvent\x12/\n" +
 	"\bsequence\x18\x01 \x01(\x03B\x13\x92\xe7\x18\x0forder of eventsR\bsequence\x12*\n" +
 	"\x04saga\x18\x02 \x01(\tB\x16\x92\xe7\x18\x12reference to a runR\x04saga\x12\x1e\n" +

@@ -464,11 +464,12 @@ const file_lethe_tickets_v1_attachments_service_proto_rawDesc = "" +
 	"\x04part\"=\n" +
 	"\x17DeleteAttachmentRequest\x12\"\n" +
 	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"\x1a\n" +
-	"\x18DeleteAttachmentResponse2\x99\x03\n" +
+	"\x18DeleteAttachmentResponse2\xa8\x03\n" +
 	"\x12AttachmentsService\x12q\n" +
 	"\x10UploadAttachment\x12).lethe.tickets.v1.UploadAttachmentRequest\x1a*.lethe.tickets.v1.UploadAttachmentResponse\"\x04\xa8\xe8\x18\b(\x01\x12w\n" +
 	"\x12DownloadAttachment\x12+.lethe.tickets.v1.DownloadAttachmentRequest\x1a,.lethe.tickets.v1.DownloadAttachmentResponse\"\x04\xa8\xe8\x18\a0\x01\x12\x96\x01\n" +
-	"\x10DeleteAttachment\x12).lethe.tickets.v1.DeleteAttachmentRequest\x1a*.lethe.tickets.v1.DeleteAttachmentResponse\"+\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v2/attachments/{id}B\xd0\x01\n" +
+	"\x10DeleteAttachment\x12).lethe.tickets.v1.DeleteAttachmentRequest\x1a*.lethe.tickets.v1.DeleteAttachmentResponse\"+\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v2/attachments/{id}\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xd0\x01\n" +
 	"\x14com.lethe.tickets.v1B\x17AttachmentsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

@@ -645,7 +645,7 @@ const file_lethe_tickets_v1_calls_service_proto_rawDesc = "" +
 	"\x04Call\x12\x1d\n" +
 	"\x02id\x18\x01 \x01(\x03B\r\x92\xe7\x18\topaque idR\x02id\x123\n" +
 	"\tticket_id\x18\x02 \x01(\x03B\x16\x92\xe7\x18\x12number of a matterR\bticketId\x12#\n" +
-	"\bagent_id\x18\x03 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\aagentId\x12&\n" +
+	"\bagent_id\x18\x03 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\aagentId\x12&\n" +
 	"\tdirection\x18\x04 \x01(\tB\b\x92\xe7\x18\x04enumR\tdirection\x12+\n" +
 	"\fphone_number\x18\x05 \x01(\tB\b\x8a\xe7\x18\x04\b\x02\x10\x01R\vphoneNumber\x12\x1e\n" +
 	"\x05notes\x18\x06 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x05notes\x123\n" +
@@ -686,14 +686,15 @@ const file_lethe_tickets_v1_calls_service_proto_rawDesc = "" +
 	"\x92\xe7\x18\x06pagingR\x04more\"7\n" +
 	"\x11DeleteCallRequest\x12\"\n" +
 	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"\x14\n" +
-	"\x12DeleteCallResponse2\x98\x04\n" +
+	"\x12DeleteCallResponse2\xa7\x04\n" +
 	"\fCallsService\x12\x99\x01\n" +
 	"\n" +
 	"CreateCall\x12#.lethe.tickets.v1.CreateCallRequest\x1a$.lethe.tickets.v1.CreateCallResponse\"@\xa8\xe8\x18\b\xb2\xe8\x18\x17\b\xc9\x01\x12\x12/api/v2/calls/{id}\x82\xd3\xe4\x93\x02\x1b:\x04callb\x04call\"\r/api/v2/calls\x12t\n" +
 	"\aGetCall\x12 .lethe.tickets.v1.GetCallRequest\x1a!.lethe.tickets.v1.GetCallResponse\"$\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02\x1ab\x04call\x12\x12/api/v2/calls/{id}\x12v\n" +
 	"\tListCalls\x12\".lethe.tickets.v1.ListCallsRequest\x1a#.lethe.tickets.v1.ListCallsResponse\" \xa8\xe8\x18\a\x82\xd3\xe4\x93\x02\x16b\x05calls\x12\r/api/v2/calls\x12~\n" +
 	"\n" +
-	"DeleteCall\x12#.lethe.tickets.v1.DeleteCallRequest\x1a$.lethe.tickets.v1.DeleteCallResponse\"%\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/calls/{id}B\xca\x01\n" +
+	"DeleteCall\x12#.lethe.tickets.v1.DeleteCallRequest\x1a$.lethe.tickets.v1.DeleteCallResponse\"%\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/calls/{id}\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xca\x01\n" +
 	"\x14com.lethe.tickets.v1B\x11CallsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

@@ -644,7 +644,7 @@ const file_lethe_tickets_v1_chats_service_proto_rawDesc = "" +
 	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tupdatedAt:C\xda\xe7\x18?\b\x01\x12\x13ticket.requester_id\x1a\x05chats\"\x1fKeeping what was said in a chat\"\xab\x01\n" +
 	"\vChatMessage\x12\x1c\n" +
 	"\x04from\x18\x01 \x01(\tB\b\x92\xe7\x18\x04enumR\x04from\x12!\n" +
-	"\auser_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\x06userId\x12\x1c\n" +
+	"\auser_id\x18\x02 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\x06userId\x12\x1c\n" +
 	"\x04text\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x04text\x12=\n" +
 	"\asent_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\b\x8a\xe7\x18\x04\b\x05\x10\x01R\x06sentAt\"\x85\x01\n" +
 	"\tChatInput\x123\n" +
@@ -671,14 +671,15 @@ const file_lethe_tickets_v1_chats_service_proto_rawDesc = "" +
 	"\x92\xe7\x18\x06pagingR\x04more\"7\n" +
 	"\x11DeleteChatRequest\x12\"\n" +
 	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"\x14\n" +
-	"\x12DeleteChatResponse2\x98\x04\n" +
+	"\x12DeleteChatResponse2\xa7\x04\n" +
 	"\fChatsService\x12\x99\x01\n" +
 	"\n" +
 	"CreateChat\x12#.lethe.tickets.v1.CreateChatRequest\x1a$.lethe.tickets.v1.CreateChatResponse\"@\xa8\xe8\x18\b\xb2\xe8\x18\x17\b\xc9\x01\x12\x12/api/v2/chats/{id}\x82\xd3\xe4\x93\x02\x1b:\x04chatb\x04chat\"\r/api/v2/chats\x12t\n" +
 	"\aGetChat\x12 .lethe.tickets.v1.GetChatRequest\x1a!.lethe.tickets.v1.GetChatResponse\"$\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02\x1ab\x04chat\x12\x12/api/v2/chats/{id}\x12v\n" +
 	"\tListChats\x12\".lethe.tickets.v1.ListChatsRequest\x1a#.lethe.tickets.v1.ListChatsResponse\" \xa8\xe8\x18\a\x82\xd3\xe4\x93\x02\x16b\x05chats\x12\r/api/v2/chats\x12~\n" +
 	"\n" +
-	"DeleteChat\x12#.lethe.tickets.v1.DeleteChatRequest\x1a$.lethe.tickets.v1.DeleteChatResponse\"%\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/chats/{id}B\xca\x01\n" +
+	"DeleteChat\x12#.lethe.tickets.v1.DeleteChatRequest\x1a$.lethe.tickets.v1.DeleteChatResponse\"%\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/chats/{id}\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xca\x01\n" +
 	"\x14com.lethe.tickets.v1B\x11ChatsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

@@ -592,14 +592,15 @@ const file_lethe_tickets_v1_conversations_service_proto_rawDesc = "" +
 	"\fconversation\x18\x01 \x01(\v2\x1e.lethe.tickets.v1.ConversationB\b\x8a\xe7\x18\x04\b\x03\x10\x06R\fconversation\"?\n" +
 	"\x19DeleteConversationRequest\x12\"\n" +
 	"\x02id\x18\x01 \x01(\x03B\x12\x92\xe7\x18\topaque id\xaa\x01\x02\b\x02R\x02id\"\x1c\n" +
-	"\x1aDeleteConversationResponse2\x97\a\n" +
+	"\x1aDeleteConversationResponse2\xa6\a\n" +
 	"\x14ConversationsService\x12\xba\x01\n" +
 	"\vCreateReply\x12$.lethe.tickets.v1.CreateReplyRequest\x1a%.lethe.tickets.v1.CreateReplyResponse\"^\xa8\xe8\x18\b\xb2\xe8\x18\x1f\b\xc9\x01\x12\x1a/api/v2/conversations/{id}\x82\xd3\xe4\x93\x021:\x05replyb\x05reply\"!/api/v2/tickets/{ticket_id}/reply\x12\xb5\x01\n" +
 	"\n" +
 	"CreateNote\x12#.lethe.tickets.v1.CreateNoteRequest\x1a$.lethe.tickets.v1.CreateNoteResponse\"\\\xa8\xe8\x18\b\xb2\xe8\x18\x1f\b\xc9\x01\x12\x1a/api/v2/conversations/{id}\x82\xd3\xe4\x93\x02/:\x04noteb\x04note\"!/api/v2/tickets/{ticket_id}/notes\x12\xb2\x01\n" +
 	"\x11ListConversations\x12*.lethe.tickets.v1.ListConversationsRequest\x1a+.lethe.tickets.v1.ListConversationsResponse\"D\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02:b\rconversations\x12)/api/v2/tickets/{ticket_id}/conversations\x12\xb3\x01\n" +
 	"\x12UpdateConversation\x12+.lethe.tickets.v1.UpdateConversationRequest\x1a,.lethe.tickets.v1.UpdateConversationResponse\"B\xa8\xe8\x18\b\x82\xd3\xe4\x93\x028:\fconversationb\fconversation\x1a\x1a/api/v2/conversations/{id}\x12\x9e\x01\n" +
-	"\x12DeleteConversation\x12+.lethe.tickets.v1.DeleteConversationRequest\x1a,.lethe.tickets.v1.DeleteConversationResponse\"-\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1c*\x1a/api/v2/conversations/{id}B\xd2\x01\n" +
+	"\x12DeleteConversation\x12+.lethe.tickets.v1.DeleteConversationRequest\x1a,.lethe.tickets.v1.DeleteConversationResponse\"-\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1c*\x1a/api/v2/conversations/{id}\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xd2\x01\n" +
 	"\x14com.lethe.tickets.v1B\x19ConversationsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

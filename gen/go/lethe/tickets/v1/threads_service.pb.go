@@ -941,9 +941,9 @@ const file_lethe_tickets_v1_threads_service_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tB\b\x92\xe7\x18\x04enumR\x04type\x123\n" +
 	"\tticket_id\x18\x03 \x01(\x03B\x16\x92\xe7\x18\x12number of a matterR\bticketId\x12\x1e\n" +
 	"\x05title\x18\x04 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x05title\x121\n" +
-	"\x0fparticipant_ids\x18\x05 \x03(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\x0eparticipantIds\x12'\n" +
+	"\x0fparticipant_ids\x18\x05 \x03(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\x0eparticipantIds\x12'\n" +
 	"\n" +
-	"created_by\x18\x06 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\tcreatedBy\x12Q\n" +
+	"created_by\x18\x06 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\tcreatedBy\x12Q\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tcreatedAt\x12Q\n" +
 	"\n" +
@@ -953,7 +953,7 @@ const file_lethe_tickets_v1_threads_service_proto_rawDesc = "" +
 	"\tthread_id\x18\x02 \x01(\tB\r\x92\xe7\x18\topaque idR\bthreadId\x12\x1c\n" +
 	"\x04body\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x04body\x12%\n" +
 	"\tbody_text\x18\x04 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\bbodyText\x12!\n" +
-	"\auser_id\x18\x05 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\x06userId\x12Q\n" +
+	"\auser_id\x18\x05 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\x06userId\x12Q\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x16\x92\xe7\x18\x12time of the recordR\tcreatedAt\x12Q\n" +
 	"\n" +
@@ -962,7 +962,7 @@ const file_lethe_tickets_v1_threads_service_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\tB\b\x92\xe7\x18\x04enumR\x04type\x123\n" +
 	"\tticket_id\x18\x02 \x01(\x03B\x16\x92\xe7\x18\x12number of a matterR\bticketId\x12\x1e\n" +
 	"\x05title\x18\x03 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x05title\x121\n" +
-	"\x0fparticipant_ids\x18\x04 \x03(\x03B\b\x8a\xe7\x18\x04\x10\x01\x18\x02R\x0eparticipantIds\"^\n" +
+	"\x0fparticipant_ids\x18\x04 \x03(\x03B\b\x8a\xe7\x18\x04\x10\x04\x18\x02R\x0eparticipantIds\"^\n" +
 	"\x12ThreadMessageInput\x12*\n" +
 	"\tthread_id\x18\x01 \x01(\tB\r\x92\xe7\x18\topaque idR\bthreadId\x12\x1c\n" +
 	"\x04body\x18\x02 \x01(\tB\b\x8a\xe7\x18\x04\b\x03\x10\x01R\x04body\"V\n" +
@@ -994,14 +994,15 @@ const file_lethe_tickets_v1_threads_service_proto_rawDesc = "" +
 	"\x1aListThreadMessagesResponse\x12E\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1f.lethe.tickets.v1.ThreadMessageB\b\x8a\xe7\x18\x04\b\x03\x10\x06R\bmessages\x12\x1e\n" +
 	"\x04more\x18\x02 \x01(\bB\n" +
-	"\x92\xe7\x18\x06pagingR\x04more2\xbd\b\n" +
+	"\x92\xe7\x18\x06pagingR\x04more2\xcc\b\n" +
 	"\x0eThreadsService\x12\xc3\x01\n" +
 	"\fCreateThread\x12%.lethe.tickets.v1.CreateThreadRequest\x1a&.lethe.tickets.v1.CreateThreadResponse\"d\xa8\xe8\x18\b\xb2\xe8\x18'\b\xc9\x01\x12\"/api/v2/collaboration/threads/{id}\x82\xd3\xe4\x93\x02/:\x06threadb\x06thread\"\x1d/api/v2/collaboration/threads\x12\x8c\x01\n" +
 	"\tGetThread\x12\".lethe.tickets.v1.GetThreadRequest\x1a#.lethe.tickets.v1.GetThreadResponse\"6\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02,b\x06thread\x12\"/api/v2/collaboration/threads/{id}\x12\x94\x01\n" +
 	"\fDeleteThread\x12%.lethe.tickets.v1.DeleteThreadRequest\x1a&.lethe.tickets.v1.DeleteThreadResponse\"5\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02$*\"/api/v2/collaboration/threads/{id}\x12\xdc\x01\n" +
 	"\x13CreateThreadMessage\x12,.lethe.tickets.v1.CreateThreadMessageRequest\x1a-.lethe.tickets.v1.CreateThreadMessageResponse\"h\xa8\xe8\x18\b\xb2\xe8\x18(\b\xc9\x01\x12#/api/v2/collaboration/messages/{id}\x82\xd3\xe4\x93\x022:\amessageb\amessage\"\x1e/api/v2/collaboration/messages\x12\xa3\x01\n" +
 	"\x10GetThreadMessage\x12).lethe.tickets.v1.GetThreadMessageRequest\x1a*.lethe.tickets.v1.GetThreadMessageResponse\"8\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02.b\amessage\x12#/api/v2/collaboration/messages/{id}\x12\xb9\x01\n" +
-	"\x12ListThreadMessages\x12+.lethe.tickets.v1.ListThreadMessagesRequest\x1a,.lethe.tickets.v1.ListThreadMessagesResponse\"H\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02>b\bmessages\x122/api/v2/collaboration/threads/{thread_id}/messagesB\xcc\x01\n" +
+	"\x12ListThreadMessages\x12+.lethe.tickets.v1.ListThreadMessagesRequest\x1a,.lethe.tickets.v1.ListThreadMessagesResponse\"H\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02>b\bmessages\x122/api/v2/collaboration/threads/{thread_id}/messages\x1a\r\xfa\xe8\x18\t\n" +
+	"\agatewayB\xcc\x01\n" +
 	"\x14com.lethe.tickets.v1B\x13ThreadsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

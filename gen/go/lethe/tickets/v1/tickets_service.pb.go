@@ -743,14 +743,17 @@ const file_lethe_tickets_v1_tickets_service_proto_rawDesc = "" +
 	"\x14DeleteTicketResponse\"C\n" +
 	"\x14RestoreTicketRequest\x12+\n" +
 	"\x02id\x18\x01 \x01(\x03B\x1b\x92\xe7\x18\x12number of a matter\xaa\x01\x02\b\x02R\x02id\"\x17\n" +
-	"\x15RestoreTicketResponse2\xfd\x06\n" +
+	"\x15RestoreTicketResponse2\x9e\a\n" +
 	"\x0eTicketsService\x12\xa7\x01\n" +
 	"\fCreateTicket\x12%.lethe.tickets.v1.CreateTicketRequest\x1a&.lethe.tickets.v1.CreateTicketResponse\"H\xa8\xe8\x18\b\xb2\xe8\x18\x19\b\xc9\x01\x12\x14/api/v2/tickets/{id}\x82\xd3\xe4\x93\x02!:\x06ticketb\x06ticket\"\x0f/api/v2/tickets\x12~\n" +
 	"\tGetTicket\x12\".lethe.tickets.v1.GetTicketRequest\x1a#.lethe.tickets.v1.GetTicketResponse\"(\xa8\xe8\x18\a\x82\xd3\xe4\x93\x02\x1eb\x06ticket\x12\x14/api/v2/tickets/{id}\x12\x91\x01\n" +
 	"\vListTickets\x12$.lethe.tickets.v1.ListTicketsRequest\x1a%.lethe.tickets.v1.ListTicketsResponse\"5\xa8\xe8\x18\a\xb2\xe8\x18\r\x1a\vattachments\x82\xd3\xe4\x93\x02\x1ab\atickets\x12\x0f/api/v2/tickets\x12\x8f\x01\n" +
 	"\fUpdateTicket\x12%.lethe.tickets.v1.UpdateTicketRequest\x1a&.lethe.tickets.v1.UpdateTicketResponse\"0\xa8\xe8\x18\b\x82\xd3\xe4\x93\x02&:\x06ticketb\x06ticket\x1a\x14/api/v2/tickets/{id}\x12\x86\x01\n" +
 	"\fDeleteTicket\x12%.lethe.tickets.v1.DeleteTicketRequest\x1a&.lethe.tickets.v1.DeleteTicketResponse\"'\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x16*\x14/api/v2/tickets/{id}\x12\x91\x01\n" +
-	"\rRestoreTicket\x12&.lethe.tickets.v1.RestoreTicketRequest\x1a'.lethe.tickets.v1.RestoreTicketResponse\"/\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1e\x1a\x1c/api/v2/tickets/{id}/restoreB\xcc\x01\n" +
+	"\rRestoreTicket\x12&.lethe.tickets.v1.RestoreTicketRequest\x1a'.lethe.tickets.v1.RestoreTicketResponse\"/\xa8\xe8\x18\b\xb2\xe8\x18\x03\b\xcc\x01\x82\xd3\xe4\x93\x02\x1e\x1a\x1c/api/v2/tickets/{id}/restore\x1a\x1f\xfa\xe8\x18\x1b\n" +
+	"\agateway\n" +
+	"\aratings\n" +
+	"\aprivacyB\xcc\x01\n" +
 	"\x14com.lethe.tickets.v1B\x13TicketsServiceProtoP\x01Z=github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1;ticketsv1\xa2\x02\x03LTX\xaa\x02\x10Lethe.Tickets.V1\xca\x02\x10Lethe\\Tickets\\V1\xe2\x02\x1cLethe\\Tickets\\V1\\GPBMetadata\xea\x02\x12Lethe::Tickets::V1b\beditionsp\xe8\a"
 
 var (

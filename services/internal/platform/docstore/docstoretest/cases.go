@@ -38,7 +38,7 @@ func Cases() []Case {
 		{"queries/bounds", bounds, false},
 		{"queries/delete where", deleteWhere, false},
 		{"queries/model", model, false},
-	}, ringCases(), costCases())
+	}, ringCases(), costCases(), relinkCases(), mentionCases())
 }
 
 func full(w *W) *note {

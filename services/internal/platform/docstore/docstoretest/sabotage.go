@@ -13,8 +13,8 @@ import (
 
 // Sabotages lists the broken stores the suite must notice.
 func Sabotages() []Sabotage {
-	return []Sabotage{
-		{Name: "revision ignored", Red: []string{"documents/update compares the revision"},
+	return slices.Concat([]Sabotage{
+		{Name: "revision ignored", Red: []string{"documents/update compares the revision", "mentions/redact"},
 			Backend: func(b docstore.Backend) docstore.Backend { return &revisionIgnored{b} }},
 		{Name: "order unstable", Red: []string{"queries/order is total", "queries/model"},
 			Backend: func(b docstore.Backend) docstore.Backend { return &orderUnstable{Backend: b} }},
@@ -34,7 +34,7 @@ func Sabotages() []Sabotage {
 			Backend: func(b docstore.Backend) docstore.Backend { return &twoKeys{b} }},
 		{Name: "key not destroyed", Red: []string{"ring/destroy takes only one key"},
 			Keys: func(k docstore.Keys) docstore.Keys { return keyKept{k} }},
-	}
+	}, mentionSabotages())
 }
 
 type revisionIgnored struct{ docstore.Backend }

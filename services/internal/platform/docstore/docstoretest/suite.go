@@ -24,10 +24,21 @@ type Harness struct {
 	// Backend opens the store of a folder: empty the first time, with what was
 	// written when it is opened again after a Close.
 	Backend func(ctx context.Context, dir string) (docstore.Backend, error)
+	// Keys opens the keys beside the store in a folder; nil: a key file. hooks are
+	// for the cases that crash, and nil in the others.
+	Keys func(ctx context.Context, dir string, master *keyring.Master, hooks *keyring.Hooks) (Keys, error)
 	// AtRest reports whether the raw bytes of the store hold the text; nil searches all files of the folder.
 	AtRest func(dir string, text string) (bool, error)
 	// Leave names cases the engine cannot pass, each with the reason.
 	Leave map[string]string
+}
+
+// Keys are the keys of a store, with what cases look at.
+type Keys interface {
+	docstore.Keys
+	// Slots is how many slots there is room for.
+	Slots() int64
+	Close() error
 }
 
 // Sabotage breaks one promise.
@@ -108,7 +119,7 @@ type W struct {
 	h    Harness
 	s    Sabotage
 	dir  string
-	file *keyring.File
+	file Keys
 	// raw is the backend itself, for looks behind the port.
 	raw docstore.Backend
 	// DB is the store; Now is its clock.
@@ -181,7 +192,7 @@ func (w *W) open() {
 	w.ok(err)
 	w.ok(os.MkdirAll(filepath.Join(w.dir, "keys"), 0o700))
 	w.ok(os.MkdirAll(filepath.Join(w.dir, "data"), 0o700))
-	w.file, err = keyring.Open(w, keyring.Options{Dir: filepath.Join(w.dir, "keys"), Service: "suite", Master: master, Hooks: w.hooks})
+	w.file, err = w.h.keys(w, filepath.Join(w.dir, "keys"), master, w.hooks)
 	w.ok(err)
 	b, err := w.h.Backend(w, filepath.Join(w.dir, "data"))
 	w.ok(err)
@@ -196,6 +207,17 @@ func (w *W) open() {
 	w.DB, err = docstore.New(w, b, docstore.Options{Service: "suite", Keys: keys, Fill: w.fill, Now: func() time.Time { return w.Now }})
 	w.ok(err)
 	w.closed = false
+}
+
+func (h Harness) keys(ctx context.Context, dir string, master *keyring.Master, hooks *keyring.Hooks) (Keys, error) {
+	if h.Keys != nil {
+		return h.Keys(ctx, dir, master, hooks)
+	}
+	f, err := keyring.Open(ctx, keyring.Options{Dir: dir, Service: "suite", Master: master, Hooks: hooks})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // shut closes what is open; a case that failed while opening has less.

@@ -14,8 +14,9 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 )
 
-// Version is the format this package writes; it refuses a newer one.
-const Version = 1
+// Version is the format this package writes; it refuses a newer one and brings an
+// older one up to it. Format 1 did not know how far a blind index is built.
+const Version = 2
 
 // applicationID marks a file as Lethe's ("Leth").
 const applicationID = 0x4c657468
@@ -162,9 +163,10 @@ func prepareFile(conn *sqlite.Conn, path string) error {
 	case objects > 0:
 		// a crash may have left keys in slots being filled: they are their account's
 		// for its next filling, and nobody has them
-		return exec(conn, "UPDATE slots SET state=4 WHERE state=1")
+		return exec(conn, strings.Join([]string{"BEGIN", "UPDATE slots SET state=4 WHERE state=1", blindsTable,
+			fmt.Sprintf("PRAGMA user_version=%d", Version), "COMMIT"}, ";"))
 	}
-	return exec(conn, strings.Join([]string{"BEGIN", systemTables,
+	return exec(conn, strings.Join([]string{"BEGIN", systemTables, blindsTable,
 		fmt.Sprintf("PRAGMA application_id=%d", applicationID), fmt.Sprintf("PRAGMA user_version=%d", Version), "COMMIT"}, ";"))
 }
 

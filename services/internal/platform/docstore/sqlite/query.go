@@ -26,9 +26,14 @@ func (t *table) query(f *docstore.Find) *query {
 	q := &query{t: t, f: f}
 	const join = " CROSS JOIN ring r ON r.account=t.account AND r.subject=t.owner"
 	switch {
-	case f.Blind != "":
-		q.from = t.blind(f.Blind) + " x CROSS JOIN " + t.name + " t ON t.doc=x.doc" + join
-		q.add("x.account=+? AND x.tag=+?", f.Account, f.Tag)
+	case len(f.Blinds) == 1 && len(f.Tags) == 1:
+		q.from = t.blind(f.Blinds[0]) + " x CROSS JOIN " + t.name + " t ON t.doc=x.doc" + join
+		q.add("x.account=+? AND x.tag=+?", f.Account, f.Tags[0])
+		q.keys, q.nulls = []string{"x.id"}, []bool{false}
+	case f.Index == nil:
+		var tags string
+		tags, q.args = t.tagged(f, "id, doc", 0)
+		q.from = "(" + tags + ") x CROSS JOIN " + t.name + " t ON t.doc=x.doc" + join
 		q.keys, q.nulls = []string{"x.id"}, []bool{false}
 	case f.Index.List >= 0:
 		side := t.side(f.Index.Name)

@@ -71,6 +71,13 @@ func (b *backend) Get(ctx context.Context, dt *docstore.Table, account int64, id
 
 // Find reads one page.
 func (b *backend) Find(ctx context.Context, dt *docstore.Table, f *docstore.Find) (docstore.Hits, error) {
+	if len(f.Blinds)*len(f.Tags) > 1 {
+		return b.findTagged(ctx, dt, f)
+	}
+	return b.find(ctx, dt, f)
+}
+
+func (b *backend) find(ctx context.Context, dt *docstore.Table, f *docstore.Find) (docstore.Hits, error) {
 	t := b.table(dt)
 	sql, args := t.query(f).page(f.Bodies, f.Limit+1, f.Skip)
 	var hits docstore.Hits

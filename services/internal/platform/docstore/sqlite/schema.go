@@ -256,17 +256,7 @@ func (t *table) makeIndexes(c *sqlite.Conn) error {
 			return err
 		}
 	}
-	for _, name := range t.Blinds {
-		bt := t.blind(name)
-		err := t.makeSide(c, bt, []string{
-			"CREATE TABLE " + bt + " (account INTEGER NOT NULL, tag BLOB NOT NULL, id INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (account, tag, id)) WITHOUT ROWID",
-			"CREATE INDEX " + bt + "_doc ON " + bt + " (doc)",
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.makeBlinds(c)
 }
 
 func (t *table) indexName(ix *docstore.TableIndex) string { return "i_" + t.Name + "__" + ix.Name }
@@ -354,8 +344,8 @@ func (t *table) columnKind(name string) docstore.Kind {
 	return docstore.Int // Meta's
 }
 
-// makeSide makes a side table. One that is new or changed cannot be filled from
-// here, where values are sealed: it is refused while the collection holds documents.
+// makeSide makes the side table of a list. One that is new or changed cannot be
+// filled from here, where a document is not decoded: it is refused while the collection holds documents.
 func (t *table) makeSide(c *sqlite.Conn, name string, sqls []string) error {
 	var have string
 	err := each(c, "SELECT sql FROM sqlite_master WHERE type='table' AND name=?",
@@ -368,7 +358,7 @@ func (t *table) makeSide(c *sqlite.Conn, name string, sqls []string) error {
 		return err
 	}
 	if n != 0 {
-		return fmt.Errorf("an index of collection %s over a list or a sealed field is new or changed, and documents are there; move them to a collection of another name", t.Name)
+		return fmt.Errorf("an index of collection %s over a list is new or changed, and documents are there; move them to a collection of another name", t.Name)
 	}
 	if have != "" {
 		if _, err := change(c, "DROP TABLE "+name); err != nil {

@@ -39,21 +39,36 @@ type world struct {
 	dir     string
 	db      *docstore.DB
 	tickets *docstore.Collection[ticket]
+	close   func()
 }
 
 func newWorld(t testing.TB, o sqlite.Options) *world {
 	t.Helper()
-	w := &world{dir: t.TempDir()}
+	return openWorld(t, t.TempDir(), o, docstore.Options{})
+}
+
+// openWorld opens what is in dir, or makes it.
+func openWorld(t testing.TB, dir string, o sqlite.Options, opts docstore.Options) *world {
+	t.Helper()
+	return openWorldOver(t, dir, o, opts, func(b docstore.Backend) docstore.Backend { return b })
+}
+
+// openWorldOver puts what over makes between the store and its backend.
+func openWorldOver(t testing.TB, dir string, o sqlite.Options, opts docstore.Options, over func(docstore.Backend) docstore.Backend) *world {
+	t.Helper()
+	w := &world{dir: dir}
 	master, err := keyring.OpenMaster(filepath.Join(w.dir, "master"))
 	check(t, err)
 	keys, err := keyring.Open(t.Context(), keyring.Options{Dir: w.dir, Service: "t", Master: master})
 	check(t, err)
 	b, err := sqlite.Open(t.Context(), w.path(), o)
 	check(t, err)
-	w.db, err = docstore.New(t.Context(), b, docstore.Options{Service: "t", Keys: keys})
+	opts.Service, opts.Keys = "t", keys
+	w.db, err = docstore.New(t.Context(), over(b), opts)
 	check(t, err)
 	w.tickets, err = docstore.Bind[ticket](t.Context(), w.db, ticketSpec)
 	check(t, err)
+	w.close = func() { check(t, errors.Join(w.db.Close(), keys.Close())) }
 	t.Cleanup(func() { _ = w.db.Close(); _ = keys.Close() })
 	return w
 }
@@ -102,7 +117,7 @@ func TestForeignAndNewerFilesAreRefused(t *testing.T) {
 	check(t, w.db.Close())
 	raw(t, w.path(), "PRAGMA user_version=99")
 	_, err := sqlite.Open(t.Context(), w.path(), sqlite.Options{})
-	wantSentence(t, err, "written by a newer version of Lethe (format 99, this one knows 1); start that version")
+	wantSentence(t, err, "written by a newer version of Lethe (format 99, this one knows 2); start that version")
 	other := filepath.Join(w.dir, "other.db")
 	raw(t, other, "CREATE TABLE x (y)")
 	_, err = sqlite.Open(t.Context(), other, sqlite.Options{})
@@ -215,7 +230,7 @@ func TestNewFieldsAndIndexes(t *testing.T) {
 		Closed  *time.Time `doc:"closed" why:"test"`
 		Count   int        `doc:"count" why:"test"`
 		Subject string     `doc:"subject,seal" why:"test"`
-		Tags    []string   `doc:"tags,seal" why:"test"`
+		Labels  []string   `doc:"labels" why:"test"`
 		Body    string     `doc:"body,seal,body" why:"test"`
 	}
 	w := newWorld(t, sqlite.Options{})
@@ -240,7 +255,7 @@ func TestNewFieldsAndIndexes(t *testing.T) {
 		return c, err
 	}
 	spec := docstore.Spec{Name: "tickets", Indexes: []docstore.Index{{Name: "by_status", Fields: []string{"status", "closed"}}}}
-	_, err := open(docstore.Spec{Name: "tickets", Blind: []docstore.Blind{{Name: "tag", Field: "tags"}}})
+	_, err := open(docstore.Spec{Name: "tickets", Indexes: []docstore.Index{{Name: "by_label", Fields: []string{"labels"}}}})
 	wantSentence(t, err, "documents are there")
 	c, err := open(spec)
 	check(t, err)

@@ -206,44 +206,49 @@ func (t *table) writeSides(c *sqlite.Conn, doc int64, w *docstore.Write, fresh b
 			return err
 		}
 	}
-	if w.Tags == nil {
-		return nil
-	}
-	for i, name := range t.Blinds {
-		if err := t.writeTags(c, t.blind(name), doc, w, w.Tags[i], fresh); err != nil {
-			return err
+	return t.writeTags(c, doc, w.Account, w.ID, w.Tags, fresh)
+}
+
+// writeTags brings a document's tags to tags; what is nil stays.
+func (t *table) writeTags(c *sqlite.Conn, doc, account, id int64, tags [][][]byte, fresh bool) error {
+	for i, want := range tags {
+		if want == nil {
+			continue
+		}
+		name := t.blind(t.Blinds[i])
+		if !fresh {
+			same, err := sameTags(c, name, doc, want)
+			if err != nil {
+				return err
+			}
+			if same {
+				continue
+			}
+			if _, err := change(c, "DELETE FROM "+name+" WHERE doc=?", doc); err != nil {
+				return err
+			}
+		}
+		for _, tag := range want {
+			if _, err := change(c, "INSERT INTO "+name+" (account, tag, id, doc) VALUES (?,?,?,?)", account, tag, id, doc); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (t *table) writeTags(c *sqlite.Conn, name string, doc int64, w *docstore.Write, want [][]byte, fresh bool) error {
-	if !fresh {
-		var have [][]byte
-		err := each(c, "SELECT tag FROM "+name+" WHERE doc=?", func(s *sqlite.Stmt) error {
-			have = append(have, columnBytes(s, 0))
-			return nil
-		}, doc)
-		if err != nil {
-			return err
-		}
-		same := len(have) == len(want)
-		for _, tag := range want {
-			same = same && slices.ContainsFunc(have, func(h []byte) bool { return bytes.Equal(h, tag) })
-		}
-		if same {
-			return nil
-		}
-		if _, err := change(c, "DELETE FROM "+name+" WHERE doc=?", doc); err != nil {
-			return err
-		}
-	}
+// sameTags compares what is stored with want.
+func sameTags(c *sqlite.Conn, name string, doc int64, want [][]byte) (bool, error) {
+	var have [][]byte
+	err := each(c, "SELECT tag FROM "+name+" WHERE doc=?", func(s *sqlite.Stmt) error {
+		have = append(have, columnBytes(s, 0))
+		return nil
+	}, doc)
+	same := len(have) == len(want)
 	for _, tag := range want {
-		if _, err := change(c, "INSERT INTO "+name+" (account, tag, id, doc) VALUES (?,?,?,?)", w.Account, tag, w.ID, doc); err != nil {
-			return err
-		}
+		same = same && slices.ContainsFunc(have, func(h []byte) bool { return bytes.Equal(h, tag) })
 	}
-	return nil
+	return same, err
 }
 
 // writeSide writes a row per value of the list. Unchanged rows stay untouched: a
@@ -367,19 +372,11 @@ func (t *table) remove(c *sqlite.Conn, doc int64) error {
 func (b *backend) DeleteWhere(ctx context.Context, dt *docstore.Table, f *docstore.Find) (n int, more bool, err error) {
 	t := b.table(dt)
 	q := t.query(f)
-	sql, args := q.docs(f.Limit + 1)
 	err = b.write(ctx, true, func(c *sqlite.Conn) error {
-		n, more = 0, false
 		var docs []int64
-		err := each(c, sql, func(s *sqlite.Stmt) error { docs = append(docs, s.ColumnInt64(0)); return nil }, args...)
-		if err != nil {
+		if docs, more, err = q.found(c, f.Limit); err != nil {
 			return err
 		}
-		if more = len(docs) > f.Limit; more {
-			docs = docs[:f.Limit]
-		}
-		slices.Sort(docs) // a list may find one twice
-		docs = slices.Compact(docs)
 		for _, doc := range docs {
 			if err := t.remove(c, doc); err != nil {
 				return err

@@ -128,6 +128,51 @@ func (s *Store) History(id string) []*saga.Row {
 	return slices.Clone(s.history[id])
 }
 
+// Books is a store that remembers every version of its rows.
+type Books interface {
+	saga.Store
+	// History returns every version of a row, oldest first.
+	History(id string) []*saga.Row
+}
+
+// Keeper makes Books of any store: it remembers what it has seen written.
+type Keeper struct {
+	saga.Store
+	mu      sync.Mutex
+	history map[string][]*saga.Row
+}
+
+// NewKeeper returns a keeper of a store that nobody writes to otherwise.
+func NewKeeper(s saga.Store) *Keeper { return &Keeper{Store: s, history: map[string][]*saga.Row{}} }
+
+// write keeps the order of writes: one after the other.
+func (k *Keeper) write(row *saga.Row, do func() error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := do()
+	if err == nil {
+		k.history[row.ID] = append(k.history[row.ID], row.Clone())
+	}
+	return err
+}
+
+// Create stores a new row.
+func (k *Keeper) Create(ctx context.Context, row *saga.Row) error {
+	return k.write(row, func() error { return k.Store.Create(ctx, row) })
+}
+
+// Save is a compare-and-swap on the revision.
+func (k *Keeper) Save(ctx context.Context, row *saga.Row) error {
+	return k.write(row, func() error { return k.Store.Save(ctx, row) })
+}
+
+// History returns every version of a row, oldest first.
+func (k *Keeper) History(id string) []*saga.Row {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.history[id])
+}
+
 // Plant stores a row as it is, for tests that need one from another time.
 func (s *Store) Plant(row *saga.Row) {
 	s.mu.Lock()

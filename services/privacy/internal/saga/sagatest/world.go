@@ -54,6 +54,8 @@ type World struct {
 	stale   int
 	// Trusting participants forget their tokens: for negative controls.
 	Trusting bool
+	// Repeating participants do what they are asked as often as they are asked: for negative controls.
+	Repeating bool
 }
 
 // NewWorld returns participants that have seen nothing.
@@ -82,7 +84,7 @@ func (w *World) Do(participant string, c saga.Call) saga.Result {
 		}
 	case w.undone[key]:
 		return saga.Refused("undone_before")
-	case !w.done[key]:
+	case !w.done[key] || w.Repeating:
 		w.done[key] = true
 		w.effects = append(w.effects, Effect{participant, c.Step, false, c.Round, TokenOf(c)})
 	}

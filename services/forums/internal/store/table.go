@@ -1,0 +1,235 @@
+// Package store keeps discussions and the knowledge base in the document port:
+// the types of the documents, their indexes, and the queries over them.
+package store
+
+import (
+	"context"
+
+	"github.com/lethe-desk/lethe/services/forums/internal/record"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
+)
+
+// value is a pointer to a domain type that embeds record.Record.
+type value[T any] interface {
+	*T
+	Base() *record.Record
+}
+
+// document is a pointer to a stored type.
+type document[D any] interface {
+	*D
+	meta() *docstore.Meta
+	mark() *string
+}
+
+// Table stores values of type T as documents of type D. The errors of its methods
+// are those of docstore.
+type Table[T, D any, PT value[T], PD document[D]] struct {
+	docs *docstore.Collection[D]
+	to   func(*T, *D)
+	from func(*D, *T)
+}
+
+func bind[T, D any, PT value[T], PD document[D]](ctx context.Context, db *docstore.DB, spec docstore.Spec, to func(*T, *D), from func(*D, *T)) (*Table[T, D, PT, PD], error) {
+	docs, err := docstore.Bind[D](ctx, db, spec)
+	if err != nil {
+		return nil, err
+	}
+	return &Table[T, D, PT, PD]{docs: docs, to: to, from: from}, nil
+}
+
+// doc makes a document of a value; it remembers what the store last saw of it.
+func (t *Table[T, D, PT, PD]) doc(v *T) *D {
+	d := new(D)
+	t.to(v, d)
+	r, m := PT(v).Base(), PD(d).meta()
+	if old, ok := r.Stored.(docstore.Meta); ok {
+		*m = old
+	}
+	m.Account, m.ID, m.Owner, m.Rev = r.Account, r.ID, r.Owner, r.Rev
+	m.CreatedAt, m.UpdatedAt = r.CreatedAt, r.UpdatedAt
+	*PD(d).mark() = r.Mark
+	return d
+}
+
+// value makes a value of a document.
+func (t *Table[T, D, PT, PD]) value(d *D) *T {
+	v := new(T)
+	t.from(d, v)
+	m := PD(d).meta()
+	*PT(v).Base() = record.Record{
+		Account: m.Account, ID: m.ID, Owner: m.Owner, Rev: m.Rev,
+		CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Mark: *PD(d).mark(), Stored: *m,
+	}
+	return v
+}
+
+func (t *Table[T, D, PT, PD]) values(docs []*D) []*T {
+	out := make([]*T, len(docs))
+	for i, d := range docs {
+		out[i] = t.value(d)
+	}
+	return out
+}
+
+// written brings what a write has set back into the value.
+func (t *Table[T, D, PT, PD]) written(v *T, d *D) {
+	r, m := PT(v).Base(), PD(d).meta()
+	r.Rev, r.CreatedAt, r.UpdatedAt, r.Stored = m.Rev, m.CreatedAt, m.UpdatedAt, *m
+}
+
+// Insert stores a new value.
+func (t *Table[T, D, PT, PD]) Insert(ctx context.Context, p ring.Purpose, v *T) error {
+	d := t.doc(v)
+	if err := t.docs.Insert(ctx, p, d); err != nil {
+		return err
+	}
+	t.written(v, d)
+	return nil
+}
+
+// Get reads a value with its texts.
+func (t *Table[T, D, PT, PD]) Get(ctx context.Context, p ring.Purpose, account, id int64) (*T, error) {
+	d, err := t.docs.Get(ctx, p, account, id)
+	if err != nil {
+		return nil, err
+	}
+	return t.value(d), nil
+}
+
+// Many reads values in the order of ids; missing and withheld ones are left out.
+func (t *Table[T, D, PT, PD]) Many(ctx context.Context, account int64, ids []int64) ([]*T, error) {
+	docs, err := t.docs.GetMany(ctx, ring.Read, account, ids)
+	return t.values(docs), err
+}
+
+// Owner reads whose a value is, whatever fences stand.
+func (t *Table[T, D, PT, PD]) Owner(ctx context.Context, account, id int64) (int64, error) {
+	d, err := t.clear(ctx, account, id)
+	if err != nil {
+		return 0, err
+	}
+	return PD(d).meta().Owner, nil
+}
+
+// Mark reads a value's mark, whatever fences stand.
+func (t *Table[T, D, PT, PD]) Mark(ctx context.Context, account, id int64) (string, error) {
+	d, err := t.clear(ctx, account, id)
+	if err != nil {
+		return "", err
+	}
+	return *PD(d).mark(), nil
+}
+
+// clear reads a document without its texts, for its clear part.
+func (t *Table[T, D, PT, PD]) clear(ctx context.Context, account, id int64) (*D, error) {
+	p, err := t.docs.Find(ctx, ring.Sweep, account, docstore.Query{Index: "id", Eq: []any{id}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Items) == 0 {
+		return nil, docstore.ErrNotFound
+	}
+	return p.Items[0], nil
+}
+
+// Update replaces a value by compare-and-swap on its revision.
+func (t *Table[T, D, PT, PD]) Update(ctx context.Context, p ring.Purpose, v *T) error {
+	d := t.doc(v)
+	if err := t.docs.Update(ctx, p, d); err != nil {
+		return err
+	}
+	t.written(v, d)
+	return nil
+}
+
+// Delete removes a value; rev 0 takes any revision.
+func (t *Table[T, D, PT, PD]) Delete(ctx context.Context, p ring.Purpose, account, id, rev int64) error {
+	return t.docs.Delete(ctx, p, account, id, rev)
+}
+
+// at makes a place a query.
+func at(a record.At) docstore.Query {
+	q := docstore.Query{Index: string(a.By), Desc: a.Desc, Limit: 1}
+	if a.By != record.All {
+		q.Eq = []any{a.ID}
+	}
+	return q
+}
+
+// List reads a page of what is in a place and to be seen, with texts, and whether there is more.
+func (t *Table[T, D, PT, PD]) List(ctx context.Context, account int64, a record.At, skip, limit int) ([]*T, bool, error) {
+	q := at(a)
+	q.Skip, q.Limit, q.Bodies = skip, limit+1, true
+	p, err := t.docs.Find(ctx, ring.Read, account, q)
+	if err != nil {
+		return nil, false, err
+	}
+	more := len(p.Items) > limit
+	if more {
+		p.Items = p.Items[:limit]
+	}
+	return t.values(p.Items), more, nil
+}
+
+// Count counts what is in a place and to be seen.
+func (t *Table[T, D, PT, PD]) Count(ctx context.Context, account int64, a record.At) (int64, error) {
+	return t.docs.Count(ctx, ring.Read, account, at(a))
+}
+
+// Clear reads at most limit of what is in a place, whatever fences stand,
+// without texts; of somebody whose key is gone, the clear part.
+func (t *Table[T, D, PT, PD]) Clear(ctx context.Context, account int64, a record.At, limit int) ([]*T, error) {
+	q := at(a)
+	q.Limit = limit
+	p, err := t.docs.Find(ctx, ring.Sweep, account, q)
+	return t.values(p.Items), err
+}
+
+// Restricted reports whether something in a place is a restricted person's.
+func (t *Table[T, D, PT, PD]) Restricted(ctx context.Context, account int64, a record.At) (bool, error) {
+	q := at(a)
+	q.OnlyModes = ring.Restricted
+	p, err := t.docs.Find(ctx, ring.Sweep, account, q)
+	return len(p.Items) > 0, err
+}
+
+// Empty removes some of what is in a place, whatever fences stand, and says whether there is more.
+func (t *Table[T, D, PT, PD]) Empty(ctx context.Context, account int64, a record.At) (more bool, err error) {
+	q := at(a)
+	q.Desc, q.Limit = false, 200
+	_, more, err = t.docs.DeleteWhere(ctx, ring.Sweep, account, q)
+	return more, err
+}
+
+func owned(s ring.Subject, limit int) docstore.Query {
+	return docstore.Query{Index: "owner", Eq: []any{s.ID}, Limit: limit}
+}
+
+// SweepOwned deletes at most limit values of a person whose key is gone.
+func (t *Table[T, D, PT, PD]) SweepOwned(ctx context.Context, s ring.Subject, limit int) (n int, more bool, err error) {
+	return t.docs.DeleteWhere(ctx, ring.Sweep, s.Account, owned(s, limit))
+}
+
+// ClearOwned reads the clear parts of a person's values behind an id, in id order, whatever fences stand.
+func (t *Table[T, D, PT, PD]) ClearOwned(ctx context.Context, s ring.Subject, after int64, limit int) ([]*T, error) {
+	p, err := t.docs.Find(ctx, ring.Sweep, s.Account, behind(owned(s, limit), after))
+	return t.values(p.Items), err
+}
+
+// ExportOwned reads a person's values behind an id, in id order, with their texts.
+func (t *Table[T, D, PT, PD]) ExportOwned(ctx context.Context, s ring.Subject, after int64, limit int) ([]*T, error) {
+	q := behind(owned(s, limit), after)
+	q.Bodies = true
+	p, err := t.docs.Find(ctx, ring.Export, s.Account, q)
+	return t.values(p.Items), err
+}
+
+// behind leaves out what has an id up to one; 0 leaves out nothing.
+func behind(q docstore.Query, id int64) docstore.Query {
+	if id > 0 {
+		q.Where = docstore.Cond{Op: ">", Field: "id", Value: id}
+	}
+	return q
+}
