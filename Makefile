@@ -17,7 +17,7 @@ GW2 := github.com/grpc-ecosystem/grpc-gateway/v2@v2.33.0
 MODULES = $(shell go list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help demo run build test check generate drift lint-contract breaking vet unit \
+.PHONY: help demo run build programs deploycheck test check generate drift lint-contract breaking vet unit \
 	lint race standalone fuzz prove bench tidy clean
 
 help: ## show this list
@@ -29,16 +29,21 @@ demo: build ## start the suite in a temporary folder, export one person, erase o
 run: build ## build and run the suite in ./data
 	bin/lethe up --data data
 
+PROGRAMS := contacts tickets forums ratings privacy gateway
+
 build: ## build bin/lethe
 	@mkdir -p bin
 	@cd services/lethe && CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o ../../bin/lethe ./cmd/lethe
 
+programs: build ## build bin/lethe and the six programs of the separate form
+	@for p in $(PROGRAMS); do (cd services/$$p && CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o ../../bin/$${p}d ./cmd/$${p}d) || exit 1; done
+
 test: drift lint-contract breaking vet unit ## generated code, contract, vet and all tests
 
-unit: build ## all tests of all modules, seconds per module
+unit: programs ## all tests of all modules, seconds per module
 	@for m in $(MODULES); do \
 	  start=$$SECONDS; \
-	  (cd $$m && go test -timeout 10m ./...) || exit 1; \
+	  (cd $$m && LETHE_TEST_BIN=$(CURDIR)/bin go test -timeout 10m ./...) || exit 1; \
 	  echo "== $$m: $$((SECONDS - start)) s"; \
 	done
 
@@ -107,6 +112,9 @@ standalone: ## every module builds with the workspace off
 tidy: ## go mod tidy in every module
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
 
+deploycheck: programs ## compose, container and collector files fit the programs' own --help
+	@cd deploy/check && GOWORK=off go test ./... && GOWORK=off go run . -bin ../../bin
+
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz test for FUZZTIME
 	@for m in $(MODULES); do (cd $$m && go list ./... | while read -r p; do \
@@ -114,8 +122,11 @@ fuzz: ## run every fuzz test for FUZZTIME
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done) || exit 1; done
 
 KILLS ?= 50
-prove: build ## the long proofs: KILLS rounds of kill -9 at random moments of an erasure
-	@cd services/lethe && LETHE_PROVE_KILLS=$(KILLS) go test -count=1 -timeout 60m -v -run 'TestKilledErasure' ./e2e
+OUTAGE ?= 10s
+SCHEDULES ?= 20000
+prove: programs ## the long proofs: KILLS rounds of kill -9, each program away for OUTAGE, SCHEDULES of the saga engine
+	@cd services/lethe && LETHE_PROVE_KILLS=$(KILLS) LETHE_PROVE_OUTAGE=$(OUTAGE) LETHE_TEST_BIN=$(CURDIR)/bin go test -count=1 -timeout 60m -v -run 'TestKilledErasure|TestAnyProcessMayDie' ./e2e
+	@cd services/privacy && LETHE_PROVE_SCHEDULES=$(SCHEDULES) go test -count=1 -timeout 60m -run 'TestSchedules' ./internal/saga/...
 
 bench: ## ratios against a bare floor, measured in the same run
 	@cd services/lethe && go run ./bench

@@ -126,7 +126,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	contactsv1.RegisterContactsServiceServer(r, s.contacts)
 	contactsv1.RegisterAgentsServiceServer(r, s.agents)
 	contactsv1.RegisterIdentityServiceServer(r, s.identity)
-	participantv1.RegisterPersonalDataServiceServer(r, s.participant)
+	s.participant.Register(r)
 }
 
 // Ready returns nil when the store answers.

@@ -27,8 +27,9 @@ type desk struct {
 	t      *testing.T
 	config Config
 	svc    *Service
-	// faults is between use cases and store.
+	// faults is between use cases and store, held between participant and store.
 	faults *faulty
+	held   *held
 
 	contacts    contactsv1.ContactsServiceClient
 	agents      contactsv1.AgentsServiceClient
@@ -89,8 +90,8 @@ func (d *desk) open(ctx context.Context) (servicetest.Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.faults.Store = kept
-	return d.svc, d.svc.assemble(ctx, d.config, d.faults, kept)
+	d.faults.Store, d.held = kept, &held{Store: kept}
+	return d.svc, d.svc.assemble(ctx, d.config, d.faults, d.held)
 }
 
 // create makes a contact that must be fine.

@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
@@ -59,6 +60,9 @@ var (
 	// Who is being erased is read until the end, in order to be found in other people's words.
 	untilErased = map[participantv1.Mode]participanttest.Answer{participantv1.Mode_MODE_HIDDEN: participanttest.Shown,
 		participantv1.Mode_MODE_RESTRICTED: participanttest.Shown, participantv1.Mode_MODE_ERASING: participanttest.Shown}
+	// Whoever asks about themselves and is nobody any more has to log in again.
+	unknown = map[participantv1.Mode]participanttest.Answer{participantv1.Mode_MODE_HIDDEN: participanttest.Unknown,
+		participantv1.Mode_MODE_ERASING: participanttest.Unknown, participantv1.Mode_MODE_ERASED: participanttest.Unknown}
 	lockedHidden = map[participantv1.Mode]participanttest.Answer{participantv1.Mode_MODE_HIDDEN: participanttest.NotAllowed}
 )
 
@@ -108,7 +112,7 @@ func (d *desk) agentMethods(p participanttest.Person) []participanttest.Method {
 		{Name: "AgentsService/GetAgent", Shows: true, Call: func(ctx context.Context) (proto.Message, error) {
 			return d.agents.GetAgent(ctx, &contactsv1.GetAgentRequest{Id: p.ID})
 		}},
-		{Name: "AgentsService/GetMe", Shows: true, Call: func(ctx context.Context) (proto.Message, error) {
+		{Name: "AgentsService/GetMe", Shows: true, Except: unknown, Call: func(ctx context.Context) (proto.Message, error) {
 			return d.agents.GetMe(ctx, &contactsv1.GetMeRequest{})
 		}, As: func(account int64) context.Context {
 			return d.As(authn.Identity{Account: account, Actor: p.ID, Role: authn.RoleAgent})
@@ -128,10 +132,29 @@ func (d *desk) agentMethods(p participanttest.Person) []participanttest.Method {
 	}
 }
 
+// mention adds a text to every field of a contact's that may be about somebody else.
+func (d *desk) mention(owner participanttest.Person, text string) {
+	d.t.Helper()
+	old, err := d.contacts.GetContact(d.Admin(owner.Account), &contactsv1.GetContactRequest{Id: owner.ID})
+	must(d.t, err)
+	c := old.GetContact()
+	more := func(s string) *string { return proto.String(s + " | " + text) }
+	in := &contactsv1.ContactInput{Address: more(c.GetAddress()), Description: more(c.GetDescription()), JobTitle: &text, Tags: c.GetTags(),
+		CustomFields: &structpb.Struct{Fields: map[string]*structpb.Value{"note": structpb.NewStringValue(*more(c.GetCustomFields().GetFields()["note"].GetStringValue()))}}}
+	for _, word := range strings.Fields(text) {
+		if word = strings.TrimRight(word, ",.:"); len(word) <= 32 {
+			in.Tags = append(in.Tags, word)
+		}
+	}
+	_, err = d.contacts.UpdateContact(d.Admin(owner.Account), &contactsv1.UpdateContactRequest{Id: owner.ID, Contact: in,
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"address", "description", "job_title", "tags", "custom_fields"}}})
+	must(d.t, err)
+}
+
 // conformance is how the suite of all participants uses a desk.
 func conformance(k *servicetest.Kit) *participanttest.Harness {
 	d := openOn(k)
-	return &participanttest.Harness{Service: Name, Kinds: []participantv1.SubjectKind{kindContact, kindAgent}, Seed: d.seed, Methods: d.methods}
+	return &participanttest.Harness{Service: Name, Kinds: []participantv1.SubjectKind{kindContact, kindAgent}, Seed: d.seed, Methods: d.methods, Mention: d.mention}
 }
 
 func TestParticipant(t *testing.T) {

@@ -183,6 +183,12 @@ func TestAgents(t *testing.T) {
 	}
 	_, err = d.agents.GetMe(d.tickets, &contactsv1.GetMeRequest{})
 	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
+	for _, who := range []int64{12345, d.mail("now a contact", "contact@example.org").GetId()} { // a token outlives the agent
+		_, err = d.agents.GetMe(d.As(authn.Identity{Account: 1, Actor: who, Role: authn.RoleAgent}), &contactsv1.GetMeRequest{})
+		refused(t, err, faultv1.Reason_REASON_INVALID_CREDENTIALS)
+	}
+	_, err = d.agents.GetMe(d.As(authn.Identity{Account: 1, Actor: 12345, Role: authn.RoleContact}), &contactsv1.GetMeRequest{})
+	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
 	_, err = d.get(a.GetId())
 	refused(t, err, faultv1.Reason_REASON_NOT_FOUND)
 	for want, in := range map[string]*contactsv1.ListAgentsRequest{

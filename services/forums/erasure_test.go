@@ -15,6 +15,7 @@ import (
 	"github.com/lethe-desk/lethe/services/forums/internal/record"
 	"github.com/lethe-desk/lethe/services/forums/internal/rpc"
 	"github.com/lethe-desk/lethe/services/forums/internal/topic"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"github.com/lethe-desk/lethe/services/internal/platform/servicetest"
@@ -185,10 +186,10 @@ func texts(records []proto.Message) (out []string) {
 
 // agentsWork makes a topic, a comment and an article in the name of an agent, and
 // returns a function that reads them.
-func (d *desk) agentsWork(who, forum, folder int64) func() []proto.Message {
-	id := d.topic(forum, who, "text").GetId()
-	d.comment(id, who, "text")
-	article := d.article(folder, &who, "text").GetId()
+func (d *desk) agentsWork(who, forum, folder int64, text string) func() []proto.Message {
+	id := d.topic(forum, who, text).GetId()
+	d.comment(id, who, text)
+	article := d.article(folder, &who, text).GetId()
 	return func() []proto.Message {
 		out, err := d.solutions.GetArticle(d.agent, &forumsv1.GetArticleRequest{Id: article})
 		must(d.t, err)
@@ -248,7 +249,7 @@ func formerAgents(t *testing.T, sabotage ...func(*Service)) string {
 	d := open(t, sabotage...)
 	forum, folder := d.forum(0, 2), d.folder(d.shelf(), 0, "f").GetId()
 	one, two := d.agentNamed("one@desk.example"), d.agentNamed("two@desk.example")
-	first, second := d.agentsWork(one, forum, folder), d.agentsWork(two, forum, folder)
+	first, second := d.agentsWork(one, forum, folder, "text"), d.agentsWork(two, forum, folder, "text")
 	before := texts(first())
 	for _, who := range []int64{one, two} {
 		equal(t, "topics", d.counts(who)["topics"].GetLinked(), 1)
@@ -376,5 +377,78 @@ func TestArticlesAreRedacted(t *testing.T) {
 	must(t, err)
 	if !proto.Equal(same.GetArticle(), other) {
 		t.Errorf("%v, was %v", same.GetArticle(), other)
+	}
+}
+
+// names are what an agent is called, and signs with.
+const names = "Ada Lovejoy"
+
+// signed makes an article, a topic and a comment that hold an agent's name, in
+// the name of who, and returns a function that reads their texts.
+func (d *desk) signed(who int64) func() []string {
+	text := "Ask me. " + names
+	read := d.agentsWork(who, d.place(1), d.folder(d.shelf(), 0, fmt.Sprint("f", who)).GetId(), text)
+	return func() (out []string) {
+		for _, m := range read() {
+			for _, name := range []string{"title", "description", "description_text", "body", "body_text"} {
+				if f := m.ProtoReflect().Descriptor().Fields().ByTextName(name); f != nil {
+					out = append(out, m.ProtoReflect().Get(f).String())
+				}
+			}
+		}
+		return out
+	}
+}
+
+// The name of an agent goes from what the agent wrote; in what others wrote a
+// bare name may be anybody's.
+func TestAgentsNameGoesFromTheirWork(t *testing.T) {
+	work := func(sabotage ...func(*Service)) string {
+		d := open(t, sabotage...)
+		who := d.agentNamed("ada@desk.example")
+		own, others := d.signed(who), d.signed(servicetest.OtherAgent)
+		before := others()
+		ids := &participantv1.Identifiers{Emails: []string{"ada@desk.example"}, Names: []string{names}}
+		d.fence(who, participantv1.Mode_MODE_ERASING, "erase")
+		written := int64(0)
+		answers, err := servicetest.All(d.participant.Redact(d.privacy, &participantv1.RedactRequest{Subject: subject(who), Saga: ptr("erase"), Token: d.token(), Identifiers: ids}))
+		must(t, err)
+		for _, o := range answers[len(answers)-1].GetOutcomes() {
+			written += o.GetCount()
+		}
+		if !slices.Equal(others(), before) {
+			return "what others wrote has changed"
+		}
+		for _, text := range own() {
+			if strings.Contains(text, "Ada") || !strings.Contains(text, "Ask me. [redacted]") {
+				return "left: " + text
+			}
+		}
+		if written != 4 { // the article, the topic, its message and the comment
+			return fmt.Sprintf("%d records were written", written)
+		}
+		return ""
+	}
+	if wrong := work(); wrong != "" {
+		t.Error(wrong)
+	}
+	for name, sabotage := range map[string]func(*Service){
+		"only records with an identifier are looked at": mangled(func(_ string, r *participant.Resource, _ *Service) {
+			if m := r.Mentions; m != nil {
+				r.Mentions = &participant.Mentions{Count: m.Count, Redact: func(ctx context.Context, s ring.Subject, ids mention.Identifiers, limit int) (int, bool, error) {
+					ids.Names = nil
+					return m.Redact(ctx, s, ids, limit)
+				}}
+			}
+		}),
+		"articles are left out": mangled(func(name string, r *participant.Resource, _ *Service) {
+			if name == "Article" {
+				r.Mentions = nil
+			}
+		}),
+	} {
+		if work(sabotage) == "" {
+			t.Errorf("nobody notices that %s", name)
+		}
 	}
 }

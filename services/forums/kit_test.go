@@ -49,7 +49,7 @@ var (
 // open starts a desk in a new folder.
 func open(t *testing.T, sabotage ...func(*Service)) *desk {
 	t.Helper()
-	return zzOpen(t, sabotage...)
+	return openOn(servicetest.New(t, servicetest.Options{}), sabotage...)
 }
 
 // openOn starts a desk on the stores of a kit. Sabotage breaks the service before it takes calls.

@@ -15,21 +15,25 @@ import (
 // things are what seed made of a person: the last topic with its last comment, in a forum.
 type things struct{ forum, topic, comment int64 }
 
-// seed makes a contact with n topics, twice as many comments and as many follows.
+// seed makes a contact with n topics, twice as many comments and as many follows,
+// or an agent who follows n topics of another one's.
 func (d *desk) seed(account int64, kind participantv1.SubjectKind, n int, mark string) participanttest.Person {
 	d.t.Helper()
 	who := d.people.Person(account, mark+"@example.org")
+	author := &who
+	if kind == agent {
+		d.people.Set(account, who, func(p *contactsv1.Person) { p.Agent = ptr(true) })
+		author = nil
+	}
 	p := participanttest.Person{Account: account, ID: who, Kind: kind, Mark: mark}
 	forum := d.place(account)
-	if account == 1 {
-		_, err := d.forums.FollowForum(d.Admin(account), &forumsv1.FollowForumRequest{Id: forum, UserId: &who})
-		must(d.t, err)
-	}
+	_, err := d.forums.FollowForum(d.Admin(account), &forumsv1.FollowForumRequest{Id: forum, UserId: &who})
+	must(d.t, err)
 	for range n {
-		topic, err := d.topics.CreateTopic(d.Admin(account), &forumsv1.CreateTopicRequest{ForumId: forum, Topic: &forumsv1.TopicInput{Title: &mark, Message: &mark, UserId: &who}})
+		topic, err := d.topics.CreateTopic(d.Admin(account), &forumsv1.CreateTopicRequest{ForumId: forum, Topic: &forumsv1.TopicInput{Title: &mark, Message: &mark, UserId: author}})
 		must(d.t, err)
 		id := topic.GetTopic().GetId()
-		comment, err := d.topics.CreateComment(d.Admin(account), &forumsv1.CreateCommentRequest{TopicId: id, Comment: &forumsv1.CommentInput{Body: &mark, UserId: &who}})
+		comment, err := d.topics.CreateComment(d.Admin(account), &forumsv1.CreateCommentRequest{TopicId: id, Comment: &forumsv1.CommentInput{Body: &mark, UserId: author}})
 		must(d.t, err)
 		_, err = d.topics.FollowTopic(d.Admin(account), &forumsv1.FollowTopicRequest{Id: id, UserId: &who})
 		must(d.t, err)
@@ -53,6 +57,9 @@ func (d *desk) place(account int64) int64 {
 
 func (d *desk) methods(p participanttest.Person) []participanttest.Method {
 	all := append(d.topicMethods(p), d.commentMethods(p)...)
+	if p.Kind == agent {
+		all = agentsOwn(all)
+	}
 	for _, name := range []string{"ForumsService/CreateCategory", "ForumsService/GetCategory", "ForumsService/ListCategories", "ForumsService/UpdateCategory",
 		"ForumsService/DeleteCategory", "ForumsService/CreateForum", "ForumsService/GetForum", "ForumsService/ListForums", "ForumsService/UpdateForum", "ForumsService/DeleteForum",
 		"SolutionsService/CreateSolutionCategory", "SolutionsService/GetSolutionCategory", "SolutionsService/ListSolutionCategories",
@@ -62,6 +69,23 @@ func (d *desk) methods(p participanttest.Person) []participanttest.Method {
 		all = append(all, participanttest.Method{Name: name, Kind: participanttest.Apart, Why: "is about what is the account's"})
 	}
 	return all
+}
+
+// agentsOwn are the methods about what an agent owns: follows. The topics are
+// another one's, so a fence on the agent makes the body wrong that names them.
+func agentsOwn(all []participanttest.Method) (own []participanttest.Method) {
+	kinds := map[string]participanttest.Kind{
+		"ForumsService/FollowForum": participanttest.Named, "ForumsService/CheckForumFollow": participanttest.One, "ForumsService/UnfollowForum": participanttest.Named,
+		"TopicsService/CreateTopic": participanttest.Named, "TopicsService/CreateComment": participanttest.Named, "TopicsService/ListFollowedTopics": participanttest.List,
+		"TopicsService/FollowTopic": participanttest.Named, "TopicsService/CheckTopicFollow": participanttest.One, "TopicsService/UnfollowTopic": participanttest.Named,
+	}
+	for _, m := range all {
+		if kind, mine := kinds[m.Name]; mine {
+			m.Kind = kind
+			own = append(own, m)
+		}
+	}
+	return own
 }
 
 func (d *desk) topicMethods(p participanttest.Person) []participanttest.Method {
@@ -146,7 +170,7 @@ func (d *desk) mention(owner participanttest.Person, text string) {
 // conformance is how the suite of all participants uses a desk.
 func conformance(k *servicetest.Kit) *participanttest.Harness {
 	d := openOn(k)
-	return &participanttest.Harness{Service: Name, Seed: d.seed, Methods: d.methods, Link: d.link, Mention: d.mention}
+	return &participanttest.Harness{Service: Name, Kinds: []participantv1.SubjectKind{contact, agent}, Seed: d.seed, Methods: d.methods, Link: d.link, Mention: d.mention}
 }
 
 func TestParticipant(t *testing.T) { participanttest.Run(t, servicetest.Options{}, conformance) }

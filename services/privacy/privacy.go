@@ -159,7 +159,7 @@ func Services() []string {
 // Register adds the service's methods to a server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	privacyv1.RegisterPrivacyServiceServer(r, s.rpc)
-	participantv1.RegisterPersonalDataServiceServer(r, s.participant)
+	s.participant.Register(r)
 }
 
 // Start takes up the sagas that were under way and runs new ones, starts the

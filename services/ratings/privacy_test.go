@@ -11,8 +11,11 @@ import (
 	ratingsv1 "github.com/lethe-desk/lethe/gen/go/lethe/ratings/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
+	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"github.com/lethe-desk/lethe/services/internal/platform/servicetest"
+	"github.com/lethe-desk/lethe/services/ratings/internal/app"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -240,5 +243,98 @@ func TestARatingThatRacesItsTicketsErasure(t *testing.T) {
 			t.Error("a repeat brought it back")
 		}
 		equal(t, "after the repeat", d.left(mara, 1), 0)
+	}
+}
+
+// numb is a ring that never sees that somebody is erased.
+type numb struct{ app.Ring }
+
+func (numb) Erased(context.Context, ring.Subject) (bool, error) { return false, nil }
+
+// A rating on its way while the agent in charge is erased does not name the
+// agent. The control does not look whether the agent's key is gone: then it does.
+func TestARatingThatRacesItsAgentsErasure(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		d := open(t)
+		d.svc.app.Ratings = &faulty{Ratings: d.svc.app.Ratings, between: func() { d.erase(anna, agentKind) }}
+		if blind {
+			d.svc.app.Ring = numb{d.svc.app.Ring}
+		}
+		got := d.rated(1, happy())
+		_, linked := d.count(anna)
+		if blind {
+			equal(t, "the control names the agent", linked, 1)
+			continue
+		}
+		equal(t, "links", linked, 0)
+		equal(t, "agent", got.GetAgentId(), participant.FormerAgent)
+		if all := d.all(); len(all) != 1 || !proto.Equal(all[0], got) {
+			t.Errorf("%v", all)
+		}
+	}
+}
+
+// What a person is recognised by goes from the feedback of others, the name
+// where it stands beside; the name alone and near misses stay, and nothing else changes.
+func TestFeedbackOfOthersIsRedacted(t *testing.T) {
+	d := open(t)
+	own := d.rated(1, said("I am mara@example.org"))
+	theirs := []*ratingsv1.SatisfactionRating{
+		d.rated(2, said("Mara Quell told me: MARA@example.org, +49 30 5550199.")),
+		d.rated(2, said("Mara Quell was kind, and so was tamara@example.org.")),
+	}
+	ids := &participantv1.Identifiers{Emails: []string{"mara@example.org"}, Phones: []string{"+49305550199"}, Names: []string{"Mara Quell"}}
+	mentioned := func() int64 {
+		out, err := d.participant.CountHoldings(d.privacy, &participantv1.CountHoldingsRequest{Subject: subject(mara), Identifiers: ids})
+		must(t, err)
+		return out.Counts[0].GetMentioned()
+	}
+	equal(t, "mentions", mentioned(), 1)
+	d.fence(mara, participantv1.Mode_MODE_ERASING, "erase")
+	for _, want := range []string{"ANONYMISED 1", "NONE_FOUND 0"} {
+		out, err := servicetest.All(d.participant.Redact(d.privacy, &participantv1.RedactRequest{Subject: subject(mara), Saga: proto.String("erase"), Token: d.token(), Identifiers: ids}))
+		must(t, err)
+		equal(t, "outcomes", outcomes(out[len(out)-1].Outcomes), "satisfaction_ratings CATEGORY_OPINION OUTCOME_KIND_"+want)
+	}
+	equal(t, "left", mentioned(), 0)
+	d.unfence(mara, "erase")
+	theirs[0].Feedback = proto.String("[redacted] told me: [redacted], [redacted].")
+	for i, got := range d.all() {
+		if want := []*ratingsv1.SatisfactionRating{own, theirs[0], theirs[1]}[i]; !proto.Equal(got, want) {
+			t.Errorf("got\n%v\nwant\n%v", got, want)
+		}
+	}
+}
+
+// deaf leaves names out when it redacts.
+type deaf struct{ app.Ratings }
+
+func (d deaf) RedactMentions(ctx context.Context, s ring.Subject, ids mention.Identifiers) (int64, error) {
+	ids.Names = nil
+	return d.Ratings.RedactMentions(ctx, s, ids)
+}
+
+// The name of an agent goes from feedback about their work, also where nothing
+// else of the agent stands in it; from other feedback it does not. The control does not look for names.
+func TestAgentsNameGoesFromFeedbackAboutThem(t *testing.T) {
+	for _, sabotaged := range []bool{false, true} {
+		d := open(t)
+		about, others := d.rated(1, said("Thanks to Anna Berg!")), d.rated(2, said("Not as kind as Anna Berg."))
+		d.fence(anna, participantv1.Mode_MODE_ERASING, "erase")
+		if sabotaged {
+			d.svc.app.Ratings = deaf{d.svc.app.Ratings}
+		}
+		out, err := servicetest.All(d.participant.Redact(d.privacy, &participantv1.RedactRequest{Subject: subject(anna), Saga: proto.String("erase"), Token: d.token(),
+			Identifiers: &participantv1.Identifiers{Emails: []string{"anna@desk.example"}, Names: []string{"Anna Berg"}}}))
+		must(t, err)
+		want, text := "ANONYMISED 1", "Thanks to [redacted]!"
+		if sabotaged {
+			want, text = "NONE_FOUND 0", "Thanks to Anna Berg!"
+		}
+		equal(t, "outcomes", outcomes(out[len(out)-1].Outcomes), "satisfaction_ratings CATEGORY_OPINION OUTCOME_KIND_"+want)
+		about.Feedback = &text
+		if all := d.all(); len(all) != 2 || !proto.Equal(all[0], about) || !proto.Equal(all[1], others) {
+			t.Errorf("%v", all)
+		}
 	}
 }

@@ -85,7 +85,7 @@ func (s *Service) wire(ctx context.Context, c Config) error {
 // Register registers the services of ratings and the participant contract.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	rpc.Register(r, s.app)
-	participantv1.RegisterPersonalDataServiceServer(r, s.part)
+	s.part.Register(r)
 }
 
 // Services returns the full names of what Register registers.

@@ -53,14 +53,18 @@ func open(t *testing.T) *desk {
 	return openOn(servicetest.New(t, servicetest.Options{}))
 }
 
-// openOn starts a desk on the stores of a kit.
-func openOn(k *servicetest.Kit) *desk {
+// openOn starts a desk on the stores of a kit; wrap goes around the service.
+func openOn(k *servicetest.Kit, wrap ...func(servicetest.Running) servicetest.Running) *desk {
 	k.T.Helper()
 	d := &desk{Kit: k, t: k.T, people: servicetest.NewCrowd()}
 	k.Run(d.people.Service())
-	k.Run(servicetest.Service{Name: Name, Declared: Services(), Open: func(ctx context.Context) (_ servicetest.Running, err error) {
+	k.Run(servicetest.Service{Name: Name, Declared: Services(), Open: func(ctx context.Context) (out servicetest.Running, err error) {
 		d.svc, err = New(ctx, Config{Store: k.Store(Name), Contacts: k.ConnAs("contacts", Name), Now: k.Clock.Now, Log: k.Log, Quiet: true})
-		return d.svc, err
+		out = d.svc
+		for _, w := range wrap {
+			out = w(out)
+		}
+		return out, err
 	}})
 	conn := k.Conn(Name)
 	d.tickets, d.conversations = ticketsv1.NewTicketsServiceClient(conn), ticketsv1.NewConversationsServiceClient(conn)

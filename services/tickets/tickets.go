@@ -147,7 +147,7 @@ func (s *Service) every(ctx context.Context, d time.Duration, message string, sw
 // Register registers the services of tickets and the participant contract.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	rpc.Register(r, s.app, s.now)
-	participantv1.RegisterPersonalDataServiceServer(r, s.part)
+	s.part.Register(r)
 }
 
 // Services returns the full names of what Register registers.

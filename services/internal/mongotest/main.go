@@ -2,7 +2,7 @@
 // on machines that have no MongoDB: FerretDB as a library, with SQLite files in
 // the folder named as its argument, which it removes at its end if --remove
 // stands before it. It listens at a free port of 127.0.0.1,
-// prints its URI on one line, and ends when its standard input closes, so that
+// prints its URI on one line, syncs nothing, and ends when its standard input closes, so that
 // it never outlives the test that started it.
 //
 // It is no replica set and has no transactions; it loses concurrent updates when
@@ -46,7 +46,7 @@ func serve(args []string, stdin io.Reader, stdout io.Writer) error {
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
 		Logger:    slog.New(slog.DiscardHandler),
 		Handler:   "sqlite",
-		SQLiteURL: "file:" + dir + "/",
+		SQLiteURL: "file:" + dir + "/?_pragma=synchronous(off)",
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/lethe-desk/lethe/services/lethe/internal/restclient"
@@ -17,9 +18,6 @@ const (
 	eraseRounds = 2
 	// eraseAlone is how many are erased one after the other.
 	eraseAlone = 10
-	// A typical person has so many tickets with so many messages each.
-	typicalTickets  = 20
-	typicalMessages = 5
 )
 
 // erasures erases typical people end to end through the suite, from the request
@@ -27,7 +25,7 @@ const (
 // own files by the floor.
 func erasures(ctx context.Context, t *table, dir string) error {
 	desk := filepath.Join(dir, "desk")
-	ids, err := populate(ctx, desk)
+	ids, err := populate(ctx, desk, eraseWidth*eraseRounds+eraseAlone+1)
 	if err != nil {
 		return err
 	}
@@ -56,22 +54,22 @@ func erasures(ctx context.Context, t *table, dir string) error {
 }
 
 // populate makes the people, and leaves the desk stopped.
-func populate(ctx context.Context, desk string) ([]int64, error) {
+func populate(ctx context.Context, desk string, n int) ([]int64, error) {
 	s, at, err := startSuite(ctx, desk)
 	if err != nil {
 		return nil, err
 	}
-	client, err := restclient.New(at.HTTP, benchKey)
+	m, err := newMaker(ctx, at.HTTP)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]int64, eraseWidth*eraseRounds+eraseAlone+1)
+	ids := make([]int64, n)
 	err = inParallel(len(ids), 32, func(i int) error {
-		id, err := person(ctx, client, fmt.Sprint("typical", i), typicalTickets, typicalMessages)
+		id, err := m.typical(ctx, i)
 		ids[i] = id
 		return err
 	})
-	client.Close()
+	m.close()
 	if err != nil {
 		return nil, err
 	}
@@ -122,29 +120,30 @@ func alone(ctx context.Context, t *table, s *suite.Suite, ids []int64, eraser fu
 }
 
 func commitsOf(s *suite.Suite) int64 {
-	return s.Contacts.Stats().Commits + s.Tickets.Stats().Commits + s.Privacy.Stats().Commits
+	return s.Contacts.Stats().Commits + s.Tickets.Stats().Commits + s.Forums.Stats().Commits + s.Ratings.Stats().Commits + s.Privacy.Stats().Commits
 }
 
 // together erases people many at a time, Lethe and the floors in turn.
 func together(ctx context.Context, t *table, ids []int64, eraser func(int64) error, floors map[string]*floor) error {
-	var lethe, grpc, inside time.Duration
+	var lethe, grpc, inside, letheCPU, grpcCPU time.Duration
 	for round := range eraseRounds {
 		some := ids[round*eraseWidth : (round+1)*eraseWidth]
 		for _, m := range []struct {
-			sum   *time.Duration
-			erase func(int64) error
+			sum, cpu *time.Duration
+			erase    func(int64) error
 		}{
-			{&grpc, func(id int64) error { return floors["grpc"].erase(ctx, id) }},
-			{&lethe, eraser},
-			{&inside, func(id int64) error { return floors["inside"].erase(ctx, id) }},
+			{&grpc, &grpcCPU, func(id int64) error { return floors["grpc"].erase(ctx, id) }},
+			{&lethe, &letheCPU, eraser},
+			{&inside, new(time.Duration), func(id int64) error { return floors["inside"].erase(ctx, id) }},
 		} {
+			before := processorTime()
 			took, err := timed(func() error {
 				return inParallel(len(some), eraseWidth, func(i int) error { return m.erase(some[i]) })
 			})
 			if err != nil {
 				return err
 			}
-			*m.sum += took
+			*m.sum, *m.cpu = *m.sum+took, *m.cpu+processorTime()-before
 		}
 	}
 	n := float64(eraseWidth * eraseRounds)
@@ -152,7 +151,18 @@ func together(ctx context.Context, t *table, ids []int64, eraser func(int64) err
 	t.atLeast("erasures of typical people, 64 in flight: rate to the floor", 0.5, got/floor, "",
 		fmt.Sprintf("%.0f/s, floor %.0f/s", got, floor))
 	t.note("… to a floor whose calls stay inside the process", got/strict, "", fmt.Sprintf("floor %.0f/s", strict))
+	t.note("… processor time of an erasure to the floor's", letheCPU.Seconds()/grpcCPU.Seconds(), "",
+		fmt.Sprintf("%.1f ms, floor %.1f ms", 1000*letheCPU.Seconds()/n, 1000*grpcCPU.Seconds()/n))
 	return nil
+}
+
+// processorTime is what this process has used so far, the kernel's work for it included.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // copyFile copies one file of a stopped suite.

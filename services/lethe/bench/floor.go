@@ -21,6 +21,14 @@ import (
 // request, the subject's document, and the saga's id into the request.
 const frontWrites = 3
 
+// owner is the participant that goes last, for it alone knows who the person is.
+const owner = "contacts"
+
+var (
+	others       = []string{"forums", "privacy", "ratings", "tickets"}
+	participants = append([]string{owner}, others...)
+)
+
 // floor erases people with nothing but what cannot be saved: the same documents
 // deleted by bare SQL from copies of the suite's files, the same calls in the
 // same order with nothing before or behind their handlers, and the same durable
@@ -40,7 +48,7 @@ func newFloor(ctx context.Context, desk, dir string, overNetwork bool) (*floor, 
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"contacts", "tickets", "privacy"} {
+	for _, name := range participants {
 		path := filepath.Join(dir, name+".db")
 		if err := copyFile(filepath.Join(desk, name, name+".db"), path); err != nil {
 			return nil, err
@@ -96,9 +104,8 @@ func (f *floor) commitsEach() int64 {
 func (f *floor) erase(ctx context.Context, id int64) error {
 	f.erased.Add(1)
 	who := &participantv1.Subject{Account: proto.Int64(1), Id: proto.Int64(id)}
-	all, others, owner := []string{"contacts", "privacy", "tickets"}, []string{"privacy", "tickets"}, []string{"contacts"}
 	// the calls before the saga: the request itself, and privacy's look at the contact
-	for _, name := range []string{"privacy", "contacts"} {
+	for _, name := range []string{"privacy", owner} {
 		if err := count(ctx, f.calls[name], who); err != nil {
 			return err
 		}
@@ -108,16 +115,12 @@ func (f *floor) erase(ctx context.Context, id int64) error {
 			return err
 		}
 	}
-	for _, stage := range []struct {
-		names []string
-		call  func(context.Context, participantv1.PersonalDataServiceClient, *participantv1.Subject) error
-	}{
-		{all, count}, {all, fence}, {nil, nil},
-		{others, destroy}, {others, sweep}, {others, count},
-		{owner, destroy}, {owner, sweep}, {owner, count}, {all, fence},
+	for _, stage := range []floorStage{
+		{participants, true, count}, {participants, false, fence}, {nil, false, nil},
+		{others, false, destroy}, {others, false, sweep}, {participants, true, redact}, {participants, true, count},
+		{last, false, destroy}, {last, false, sweep}, {last, false, count}, {participants, false, fence},
 	} {
-		err := inParallel(len(stage.names), len(all), func(i int) error { return stage.call(ctx, f.calls[stage.names[i]], who) })
-		if err != nil {
+		if err := f.stage(ctx, stage, who); err != nil {
 			return err
 		}
 		if err := f.commit(ctx, id); err != nil {
@@ -125,6 +128,25 @@ func (f *floor) erase(ctx context.Context, id int64) error {
 		}
 	}
 	return nil
+}
+
+var last = []string{owner}
+
+// floorStage is a stage of the erasure: its calls in parallel, before them one
+// to contacts where they need what the person is recognised by.
+type floorStage struct {
+	names      []string
+	recognised bool
+	call       func(context.Context, participantv1.PersonalDataServiceClient, *participantv1.Subject) error
+}
+
+func (f *floor) stage(ctx context.Context, s floorStage, who *participantv1.Subject) error {
+	if s.recognised {
+		if err := count(ctx, f.calls[owner], who); err != nil {
+			return err
+		}
+	}
+	return inParallel(len(s.names), len(participants), func(i int) error { return s.call(ctx, f.calls[s.names[i]], who) })
 }
 
 // commit writes as much as a saga's row.
@@ -147,6 +169,17 @@ func destroy(ctx context.Context, c participantv1.PersonalDataServiceClient, who
 
 func sweep(ctx context.Context, c participantv1.PersonalDataServiceClient, who *participantv1.Subject) error {
 	stream, err := c.Sweep(ctx, &participantv1.SweepRequest{Subject: who})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func redact(ctx context.Context, c participantv1.PersonalDataServiceClient, who *participantv1.Subject) error {
+	stream, err := c.Redact(ctx, &participantv1.RedactRequest{Subject: who})
 	for err == nil {
 		_, err = stream.Recv()
 	}
@@ -193,4 +226,9 @@ func (p *bareParticipant) Sweep(in *participantv1.SweepRequest, stream grpc.Serv
 		}
 	}
 	return stream.Send(&participantv1.SweepResponse{})
+}
+
+// Redact answers without a look: nobody speaks of a typical person by address or number.
+func (p *bareParticipant) Redact(_ *participantv1.RedactRequest, stream grpc.ServerStreamingServer[participantv1.RedactResponse]) error {
+	return stream.Send(&participantv1.RedactResponse{})
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
-	"github.com/lethe-desk/lethe/services/lethe/internal/restclient"
 )
 
 const (
@@ -37,7 +36,7 @@ func restReads(ctx context.Context, t *table, dir string) error {
 		return err
 	}
 	defer func() { _ = stopSuite(s) }()
-	contacts, err := people(ctx, at.HTTP)
+	contacts, err := readers(ctx, at.HTTP)
 	if err != nil {
 		return err
 	}
@@ -156,56 +155,4 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(&b).Encode(out)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(b.Bytes())
-}
-
-// people makes contacts with a ticket each and returns their ids.
-func people(ctx context.Context, base string) ([]int64, error) {
-	client, err := restclient.New(base, benchKey)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	ids := make([]int64, restPeople)
-	err = inParallel(restPeople, 16, func(i int) error {
-		id, err := person(ctx, client, fmt.Sprint("reader", i), 1, 0)
-		ids[i] = id
-		return err
-	})
-	return ids, err
-}
-
-// person makes a contact with tickets and so many messages on each, in the
-// service's own words, and returns its id.
-func person(ctx context.Context, client *restclient.Client, who string, tickets, messages int) (int64, error) {
-	v := values(0, 0)
-	var c restclient.Contact
-	_, err := client.Post(ctx, "/api/v2/contacts", "bench/"+who, map[string]any{
-		"name": "Ada " + who, "email": who + "@example.org", "phone": v.Phone, "mobile": v.Mobile, "address": v.Address,
-		"job_title": v.JobTitle, "description": v.Description, "tags": v.Tags, "custom_fields": v.Custom,
-	}, &c)
-	if err != nil {
-		return 0, err
-	}
-	for n := range tickets {
-		key := fmt.Sprint("bench/", who, "/", n)
-		var made restclient.Ticket
-		_, err := client.Post(ctx, "/api/v2/tickets", key, map[string]any{
-			"requester_id": c.ID, "subject": "The kettle does not boil", "description": v.Body, "status": 2, "priority": 1,
-			"tags": v.Tags, "custom_fields": v.Custom,
-		}, &made)
-		if err != nil {
-			return 0, err
-		}
-		base := "/api/v2/tickets/" + strconv.FormatInt(made.ID, 10)
-		for m := range messages {
-			path, body := "/reply", map[string]any{"body": v.Body}
-			if m%2 == 1 {
-				path, body = "/notes", map[string]any{"body": v.Body, "private": true}
-			}
-			if _, err := client.Post(ctx, base+path, fmt.Sprint(key, "/", m), body, nil); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return c.ID, nil
 }

@@ -35,15 +35,17 @@ var layers = map[role][]role{
 // What is in no list and is not called rpc, app or store is a domain package,
 // and must be plain.
 var roles = map[string]role{
-	"lethe/services/privacy/internal/flow":     roleApp, // the flows: what is asked of participants, and in which order
-	"lethe/services/privacy/internal/archive":  roleApp, // the steps of an export
-	"lethe/services/tickets/internal/people":   roleClient,
-	"lethe/services/forums/internal/people":    roleClient,
-	"lethe/services/tickets/internal/files":    roleClient,
-	"lethe/services/ratings/internal/matters":  roleClient,
-	"lethe/services/gateway/internal/form":     roleEdge,
-	"lethe/services/gateway/internal/identity": roleEdge,
-	"lethe/services/gateway/internal/route":    roleEdge,
+	"lethe/services/privacy/internal/flow":             roleApp, // the flows: what is asked of participants, and in which order
+	"lethe/services/privacy/internal/archive":          roleApp, // the steps of an export
+	"lethe/services/tickets/internal/people":           roleClient,
+	"lethe/services/forums/internal/people":            roleClient,
+	"lethe/services/tickets/internal/files":            roleClient,
+	"lethe/services/ratings/internal/matters":          roleClient,
+	"lethe/services/gateway/internal/form":             roleEdge,
+	"lethe/services/gateway/internal/identity":         roleEdge,
+	"lethe/services/gateway/internal/route":            roleEdge,
+	"lethe/services/gateway/internal/openapi":          roleEdge,
+	"lethe/services/gateway/internal/openapi/generate": roleEdge, // a program of `make generate`
 }
 
 // exceptions are single imports against the table, each with its reason.
@@ -99,7 +101,7 @@ func serviceOf(pkg string) (service, rest string, found bool) {
 		return "", "", false
 	}
 	service, rest, _ = strings.Cut(inside, "/")
-	return service, rest, service != "internal"
+	return service, rest, service != "internal" && service != "client"
 }
 
 // roleOf returns the role of a package of a service; lethe, the all-in-one

@@ -44,7 +44,7 @@ var rules = []rule{
 		allowed: file("lethe/services/privacy/internal/app", "lethe/gen/go/lethe/contacts/v1"),
 	},
 	{
-		name:    "a service never imports another; only the all-in-one suite puts them together",
+		name:    "a service never imports another; only the all-in-one suite and the check of its folder put them together",
 		check:   each(foreign),
 		refused: testFile("lethe/services/privacy", "lethe/services/tickets"),
 		allowed: file(command+"/internal/suite", "lethe/services/tickets", "lethe/services/gateway"),
@@ -58,7 +58,7 @@ var rules = []rule{
 	{
 		name: "operator's commands speak REST: no service, no contract, no store",
 		check: each(func(s source, imported string) bool {
-			operator := within(s.pkg, command+"/internal", command+"/cmd") && s.pkg != command+"/internal/suite"
+			operator := within(s.pkg, command+"/internal", command+"/cmd") && !together(s.pkg)
 			return operator && within(imported, "lethe/gen", docstore, platform+"/keyring")
 		}),
 		refused: file(command+"/internal/importer", "lethe/gen/go/lethe/tickets/v1"),
@@ -73,9 +73,9 @@ var rules = []rule{
 		allowed: file("lethe/services/gateway", platform+"/wire", "lethe/gen/go/lethe/tickets/v1"),
 	},
 	{
-		name: "only an adapter of the port, the measurements beside the port's, and tests that look into its files, talk to a driver",
+		name: "only an adapter of the port, the measurements beside the port's, the server of tests, and tests that look into its files, talk to a driver",
 		check: each(func(s source, imported string) bool {
-			return within(imported, drivers...) && !within(s.pkg, adapters...) && s.pkg != command+"/bench" && !(s.test && s.pkg == command+"/e2e")
+			return within(imported, drivers...) && !within(s.pkg, adapters...) && s.pkg != command+"/bench" && s.pkg != "lethe/services/internal/mongotest" && !(s.test && s.pkg == command+"/e2e")
 		}),
 		refused: file("lethe/services/tickets/internal/store", "zombiezen.com/go/sqlite"),
 		allowed: file(docstore+"/sqlite", "zombiezen.com/go/sqlite"),
@@ -142,7 +142,12 @@ func ownDomain(pkg, imported string) bool {
 func foreign(s source, imported string) bool {
 	service, _, found := serviceOf(s.pkg)
 	other, _, foreign := serviceOf(imported)
-	return found && foreign && service != other && s.pkg != command+"/internal/suite"
+	return found && foreign && service != other && !together(s.pkg)
+}
+
+// together says which packages know all services: the all-in-one form, and the check of its folder.
+func together(pkg string) bool {
+	return pkg == command+"/internal/suite" || pkg == command+"/internal/fsck"
 }
 
 // exported refuses packages that others could import beside a service's root.

@@ -7,6 +7,7 @@ import (
 	"github.com/lethe-desk/lethe/services/contacts/internal/app"
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/page"
 )
 
@@ -28,10 +29,14 @@ func (s *Agents) CreateAgent(ctx context.Context, in *contactsv1.CreateAgentRequ
 	return &contactsv1.CreateAgentResponse{Agent: agent(p)}, nil
 }
 
-// GetMe reads the caller's agent; a service and a contact are none.
+// GetMe reads the caller's agent; a service and a contact are none. Whoever's
+// token says agent and is none any more is unknown: their token has outlived them.
 func (s *Agents) GetMe(ctx context.Context, _ *contactsv1.GetMeRequest) (*contactsv1.GetMeResponse, error) {
 	who := authn.Caller(ctx)
 	p, err := s.app.GetAgent(ctx, who.Account, who.Actor)
+	if fault.Is(err, fault.KindNotFound) && who.Role != authn.RoleService && who.Role != authn.RoleContact {
+		err = fault.Unauthenticated(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/participant"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"google.golang.org/protobuf/proto"
@@ -16,6 +17,8 @@ type Holdings interface {
 	CountPeople(ctx context.Context, of ring.Subject, kind person.Kind) (int64, error)
 	SweepPeople(ctx context.Context, of ring.Subject, kind person.Kind, limit int) (n int, more bool, err error)
 	ExportPeople(ctx context.Context, of ring.Subject, kind person.Kind, after string, emit func(cursor string, p *person.Person) error) error
+	CountMentions(ctx context.Context, of ring.Subject, kind person.Kind, ids mention.Identifiers) (int64, error)
+	RedactMentions(ctx context.Context, of ring.Subject, kind person.Kind, ids mention.Identifiers) (int64, error)
 	CountKeys(ctx context.Context, of ring.Subject) (int64, error)
 	SweepKeys(ctx context.Context, of ring.Subject, limit int) (n int, more bool, err error)
 	ExportKeys(ctx context.Context, of ring.Subject, after string, emit func(cursor string, k person.Key) error) error
@@ -46,6 +49,16 @@ func people(h Holdings, kind person.Kind, message proto.Message, write func(*per
 		},
 		Export: func(ctx context.Context, s ring.Subject, after string, emit participant.Emit) error {
 			return h.ExportPeople(ctx, s, kind, after, func(cursor string, p *person.Person) error { return emit(cursor, write(p)) })
+		},
+		Mentions: &participant.Mentions{
+			Count: func(ctx context.Context, s ring.Subject, ids mention.Identifiers) (int64, error) {
+				return h.CountMentions(ctx, s, kind, ids)
+			},
+			// The store goes page by page itself, so one call rewrites all there are.
+			Redact: func(ctx context.Context, s ring.Subject, ids mention.Identifiers, _ int) (int, bool, error) {
+				n, err := h.RedactMentions(ctx, s, kind, ids)
+				return int(n), false, err
+			},
 		},
 	}
 }

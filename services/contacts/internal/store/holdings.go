@@ -7,6 +7,7 @@ import (
 
 	"github.com/lethe-desk/lethe/services/contacts/internal/person"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
 
@@ -51,6 +52,32 @@ func (s *Store) ExportPeople(ctx context.Context, of ring.Subject, kind person.K
 	return export(ctx, s, s.people, of, ownedAs(of, kind), after, func(d *personDoc) int64 { return d.ID }, func(cursor string, doc *personDoc) error {
 		return emit(cursor, fromDoc(doc))
 	})
+}
+
+// CountMentions counts the records of a kind of other people whose texts hold one
+// of the subject's identifiers, whatever fences stand.
+func (s *Store) CountMentions(ctx context.Context, of ring.Subject, kind person.Kind, ids mention.Identifiers) (int64, error) {
+	n, err := s.people.Mentions(ctx, ring.Sweep, of.Account, of.ID, mention.Keys(ids), only(kind, s.people.Redactor(ids, false)))
+	if err != nil {
+		return 0, fmt.Errorf("count mentions: %w", err)
+	}
+	return n, nil
+}
+
+// RedactMentions removes the subject's identifiers from the texts of other
+// people's records of a kind, and the names where an identifier stands beside
+// them. It returns how many were written.
+func (s *Store) RedactMentions(ctx context.Context, of ring.Subject, kind person.Kind, ids mention.Identifiers) (int64, error) {
+	n, err := s.people.Redact(ctx, of.Account, of.ID, mention.Keys(ids), only(kind, s.people.Censor(ids)))
+	if err != nil {
+		return n, fmt.Errorf("redact mentions: %w", err)
+	}
+	return n, nil
+}
+
+// only leaves out people of other kinds.
+func only(kind person.Kind, f func(*personDoc) bool) func(*personDoc) bool {
+	return func(d *personDoc) bool { return d.Kind == string(kind) && f(d) }
 }
 
 // CountKeys counts the subject's API keys: records or what leads to them, whichever is more.

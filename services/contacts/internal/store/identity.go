@@ -62,9 +62,12 @@ func (s *Store) Account(ctx context.Context, id int64) (person.Account, error) {
 	return person.Account{ID: doc.ID, Name: doc.Name, Mark: doc.Mark, CreatedAt: doc.CreatedAt}, nil
 }
 
+// accountSequence names the sequence of accounts' numbers.
+const accountSequence = "account"
+
 // NextAccount draws the number of a further account.
 func (s *Store) NextAccount(ctx context.Context) (int64, error) {
-	n, err := s.db.Next(ctx, 0, "account")
+	n, err := s.db.Next(ctx, 0, accountSequence)
 	if err != nil {
 		return 0, fmt.Errorf("draw account: %w", err)
 	}

@@ -51,6 +51,9 @@ func New(ctx context.Context, db *docstore.DB) (*Store, error) {
 			{Name: byTwitter, Field: "twitter_id", Fold: person.FoldHandle},
 			{Name: byCompany, Field: "companies"},
 		},
+		// What may be about somebody else. Names, addresses, numbers, handles and
+		// ids say who the person is; time zone and language are words of a list.
+		Mentions: []string{"address", "description", "job_title", "tags", "custom_fields", "signature"},
 	})
 	s.keys, errs[1] = docstore.Bind[keyDoc](ctx, db, docstore.Spec{Name: "api_keys"})
 	s.lookups, errs[2] = docstore.Bind[lookupDoc](ctx, db, docstore.Spec{

@@ -207,7 +207,7 @@ func (c *Comments) Latest(ctx context.Context, account, topicID int64) (*topic.C
 // FromOthers reports whether a topic has a comment that is not the person's,
 // whatever fences stand.
 func (c *Comments) FromOthers(ctx context.Context, s ring.Subject, topicID int64) (bool, error) {
-	p, err := c.docs.Find(ctx, ring.Sweep, s.Account, docstore.Query{Index: "topic", Eq: []any{topicID}, Where: other(s), Limit: 1})
+	p, err := c.docs.Find(ctx, ring.Sweep, s.Account, docstore.Query{Index: "topic", Eq: []any{topicID}, Where: docstore.NotOwnedBy(s.ID), Limit: 1})
 	return len(p.Items) > 0, err
 }
 

@@ -36,11 +36,11 @@ func Open(ctx context.Context, db *docstore.DB) (*Store, error) {
 	folders, e7 := bind[knowledge.Folder, folderDoc, *knowledge.Folder, *folderDoc](ctx, db, folderSpec, folderTo, folderFrom)
 	articles, e8 := bind[knowledge.Article, articleDoc, *knowledge.Article, *articleDoc](ctx, db, articleSpec, articleTo, articleFrom)
 	s.Categories, s.Forums = &Categories{categories}, &Forums{forums}
-	s.Topics = &Topics{&linked[topic.Topic, topicDoc, *topic.Topic, *topicDoc]{topics, "user", "user_id"}}
-	s.Comments = &Comments{&linked[topic.Comment, commentDoc, *topic.Comment, *commentDoc]{comments, "user", "user_id"}}
+	s.Topics = &Topics{&linked[topic.Topic, topicDoc, *topic.Topic, *topicDoc]{topics, docstore.Link{Field: "user_id", Index: "user"}}}
+	s.Comments = &Comments{&linked[topic.Comment, commentDoc, *topic.Comment, *commentDoc]{comments, docstore.Link{Field: "user_id", Index: "user"}}}
 	s.Follows = &Follows{follows}
 	s.Shelves, s.Folders = &Shelves{shelves}, &Folders{folders}
-	s.Articles = &Articles{&linked[knowledge.Article, articleDoc, *knowledge.Article, *articleDoc]{articles, "agent", "agent_id"}}
+	s.Articles = &Articles{&linked[knowledge.Article, articleDoc, *knowledge.Article, *articleDoc]{articles, docstore.Link{Field: "agent_id", Index: "agent"}}}
 	return s, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8)
 }
 

@@ -358,3 +358,65 @@ func TestWhichTokenGoesOut(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What only reads is a short list; a permission whose name says that it writes is not on it.
+func TestWhatWrites(t *testing.T) {
+	values := optionsv1.Permission(0).Descriptor().Values()
+	for i := range values.Len() {
+		p, name := optionsv1.Permission(values.Get(i).Number()), string(values.Get(i).Name())
+		reads := strings.HasSuffix(name, "_READ") || strings.HasSuffix(name, "_PUBLIC") || strings.HasSuffix(name, "_AUTHENTICATED")
+		if Writes(p) == reads {
+			t.Errorf("%s writes: %v", name, Writes(p))
+		}
+	}
+}
+
+// A bar keeps people from writing, and from nothing else; who cannot be asked about does not write.
+func TestBar(t *testing.T) {
+	c := newClock()
+	s := NewSigner(newKey(t), c.Now)
+	g := NewGuard(NewVerifier(c.Now, s.Public()))
+	var asked [][2]int64
+	answer := errors.New("the ring is away")
+	g.Bar(func(_ context.Context, account, actor int64) (bool, error) {
+		asked = append(asked, [2]int64{account, actor})
+		return account == 3 && actor == 44, answer
+	})
+	const read, write, resolve = "/lethe.contacts.v1.ContactsService/GetContact", "/lethe.contacts.v1.ContactsService/CreateContact", "/lethe.contacts.v1.ContactsService/ResolvePeople"
+	for _, x := range []struct {
+		who    Identity
+		method string
+		asked  bool
+		kind   fault.Kind
+	}{
+		{admin, write, true, fault.KindDenied},
+		{admin, read, false, 0},
+		{Identity{Account: 3, Actor: 45, Role: RoleAgent}, write, true, 0},
+		{Identity{Account: 4, Actor: 44, Role: RoleAgent}, write, true, 0},
+		{Identity{Account: 3, Actor: 44, Role: RoleContact}, write, false, fault.KindDenied}, // no permission: nothing is read for it
+		{Identity{Account: 3, Role: RoleService, Service: "tickets"}, write, false, 0},
+		{Identity{Account: 3, Role: RoleService, Service: "tickets"}, resolve, false, 0},
+	} {
+		for _, away := range []bool{false, true} {
+			asked, answer = nil, nil
+			want := x.kind
+			if away {
+				answer = errors.New("the ring is away")
+				if x.asked {
+					want = fault.KindUnavailable
+				}
+			}
+			token, _, err := s.Sign(x.who)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = g.Admit(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+token)), x.method)
+			if want == 0 && err != nil || want != 0 && !fault.Is(err, want) {
+				t.Errorf("%+v %s: %v", x.who, x.method, err)
+			}
+			if (len(asked) == 1 && asked[0] == [2]int64{x.who.Account, x.who.Actor}) != x.asked {
+				t.Errorf("%+v %s: asked about %v", x.who, x.method, asked)
+			}
+		}
+	}
+}

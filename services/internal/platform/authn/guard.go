@@ -29,10 +29,20 @@ type Guard struct {
 	verifier *Verifier
 	files    *protoregistry.Files
 	methods  sync.Map // full method -> optionsv1.Permission
+	barred   Bar
 }
+
+// Bar reports whether somebody may not write any more, whatever their token
+// says: a token lives for minutes and cannot be called back. It is asked for
+// every call that writes, so it should cost no more than one read.
+type Bar func(ctx context.Context, account, actor int64) (barred bool, err error)
 
 // NewGuard returns a guard that reads permissions from the registered contract.
 func NewGuard(v *Verifier) *Guard { return &Guard{verifier: v, files: protoregistry.GlobalFiles} }
+
+// Bar sets what is asked about people who call methods that write, after their
+// permission; services are not asked about. It belongs before the first call.
+func (g *Guard) Bar(b Bar) { g.barred = b }
 
 // PermissionOf returns the permission a method asks for ("/lethe.contacts.v1.ContactsService/GetContact");
 // unspecified for a method the contract does not know or says nothing about.
@@ -58,8 +68,9 @@ func (g *Guard) PermissionOf(fullMethod string) optionsv1.Permission {
 }
 
 // Admit returns a context with the caller's identity, or a fault: unauthenticated
-// without a good token, denied without the permission. A token that is shown
-// must be good even where none is needed.
+// without a good token, denied without the permission or behind a bar, unavailable
+// when nobody can say whether there is one. A token that is shown must be good
+// even where none is needed.
 func (g *Guard) Admit(ctx context.Context, fullMethod string) (context.Context, error) {
 	need := g.PermissionOf(fullMethod)
 	if need == optionsv1.Permission_PERMISSION_UNSPECIFIED {
@@ -82,7 +93,25 @@ func (g *Guard) Admit(ctx context.Context, fullMethod string) (context.Context, 
 	if !who.May(need) {
 		return nil, fault.Denied(faultv1.Reason_REASON_ACCESS_DENIED).With("permission", strings.ToLower(strings.TrimPrefix(need.String(), "PERMISSION_")))
 	}
+	if err := g.pass(ctx, who, need); err != nil {
+		return nil, err
+	}
 	return WithIdentity(ctx, who), nil
+}
+
+// pass asks the bar about a person who is about to write.
+func (g *Guard) pass(ctx context.Context, who Identity, need optionsv1.Permission) error {
+	if g.barred == nil || who.Actor == 0 || who.Role == RoleService || !Writes(need) {
+		return nil
+	}
+	barred, err := g.barred(ctx, who.Account, who.Actor)
+	switch {
+	case err != nil:
+		return fault.Unavailable(err)
+	case barred:
+		return fault.Denied(faultv1.Reason_REASON_ACCESS_DENIED)
+	}
+	return nil
 }
 
 // bearer returns the one token of a call's metadata.

@@ -108,6 +108,20 @@ var rights = map[Role]permissions{
 	),
 }
 
+// reading are the permissions of methods that change nothing that outlasts the
+// caller: following a discussion is the follower's own, and goes with them.
+var reading = permit(
+	optionsv1.Permission_PERMISSION_PUBLIC, optionsv1.Permission_PERMISSION_AUTHENTICATED,
+	optionsv1.Permission_PERMISSION_CONTACTS_READ, optionsv1.Permission_PERMISSION_AGENTS_READ,
+	optionsv1.Permission_PERMISSION_TICKETS_READ, optionsv1.Permission_PERMISSION_PRIVACY_READ,
+	optionsv1.Permission_PERMISSION_FORUMS_READ, optionsv1.Permission_PERMISSION_SOLUTIONS_READ,
+	optionsv1.Permission_PERMISSION_RATINGS_READ,
+)
+
+// Writes reports whether methods with a permission may change something; every
+// permission does that is not known to only read.
+func Writes(p optionsv1.Permission) bool { return !reading[p] }
+
 // Known reports whether there is such a role.
 func (r Role) Known() bool {
 	_, ok := rights[r]

@@ -10,7 +10,7 @@ type Storage struct {
 	MongoKeysURI          Secret   `name:"mongo-keys-uri" help:"Keep keys in this MongoDB deployment, which should have shorter backups; in that of the documents when not given." placeholder:"URI"`
 	MongoPrefix           string   `help:"Begins the names of the databases; two desks on one deployment need two." default:"lethe" placeholder:"NAME"`
 	MongoUnsafeStandalone bool     `help:"Accept a MongoDB server that is no replica set, which loses what it confirmed when it crashes at the wrong moment."`
-	MongoGrace            Duration `help:"For how long a fence waits for writes that are under way in other replicas; longer than any write may take." default:"10s"`
+	MongoGrace            Duration `help:"With MongoDB, for how long a fence waits for writes that are under way in other replicas; a write may take half as long." default:"2s"`
 }
 
 // MasterKeyFile returns where the master key lies.

@@ -289,3 +289,69 @@ func TestPlacesAreThoseOfTheSuite(t *testing.T) {
 		t.Errorf("%v", v)
 	}
 }
+
+// front is a program that answers HTTP for users and has no methods and no key of its own.
+type front struct {
+	Settings
+	HTTP         config.Address `name:"http" default:"127.0.0.1:0"`
+	ContactsAddr config.Address `default:"${contacts}"`
+
+	conn  grpc.ClientConnInterface
+	ended bool
+}
+
+func (f *front) Start(ctx context.Context, p *Process) (err error) {
+	if f.conn, err = p.DialForUsers("contacts", f.ContactsAddr); err != nil {
+		return err
+	}
+	return p.ServeHTTP(ctx, "--http", f.HTTP, p.Tele.Health.Ready(), func() error { f.ended = true; return nil })
+}
+
+func TestProgramWithoutMethods(t *testing.T) {
+	dir, at := t.TempDir(), free(t)
+	first := launch(t, "contacts", dir, "--no-neighbour", "--listen", at)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f, out, errs, code := &front{}, &output{got: make(chan struct{})}, &output{got: make(chan struct{})}, make(chan int, 1)
+	go func() {
+		code <- Run(ctx, Program{Name: "gateway", Version: "v1"}, f,
+			[]string{"--identity", filepath.Join(dir, "identity"), "--contacts-addr", at, "--log-file", filepath.Join(dir, "log")}, out, errs)
+	}()
+	select {
+	case <-out.got:
+	case c := <-code:
+		t.Fatalf("code %d: %s", c, errs)
+	}
+	// A user's token is shown, and the front has no identity of its own.
+	signer, err := authn.OpenIdentity(filepath.Join(dir, "identity"), "contacts", "", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := signer.Sign(authn.Identity{Account: 1, Role: authn.RoleService, Service: "contacts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(ctx context.Context) string {
+		answer, err := contactsv1.NewIdentityServiceClient(f.conn).GetVerificationKeys(ctx, &contactsv1.GetVerificationKeysRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer.GetKeys()[0])
+	}
+	if who := ask(authn.WithOutgoingToken(t.Context(), token)); who != "contacts" {
+		t.Errorf("the token was not shown: %q", who)
+	}
+	if who := ask(authn.WithAccount(t.Context(), 1)); who != "" {
+		t.Errorf("the front called as %q", who)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "identity", "gateway.key")); err == nil {
+		t.Error("the front made a key")
+	}
+	cancel()
+	if c := <-code; c != 0 || !f.ended {
+		t.Errorf("code %d, ended %v: %s", c, f.ended, errs)
+	}
+	if c := first.end(); c != 0 {
+		t.Errorf("code %d: %s", c, first.errs)
+	}
+}

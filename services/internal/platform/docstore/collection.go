@@ -68,6 +68,7 @@ func Bind[T any](ctx context.Context, db *DB, s Spec) (*Collection[T], error) {
 	db.mu.Lock()
 	taken := db.bound[s.Name]
 	db.bound[s.Name] = true
+	db.checks = append(db.checks, c.check)
 	db.mu.Unlock()
 	if taken {
 		return nil, fmt.Errorf("collection %q is bound twice", s.Name)

@@ -84,6 +84,8 @@ type DB struct {
 	pools  map[int64]*pool
 	ranges map[sequence]*leased
 	bound  map[string]bool
+	// checks look through the bound collections, in the order of their binding.
+	checks []func(context.Context, *checker) error
 
 	// hashers hold what is derived from the account's own key, dropped with it.
 	hashers sync.Map // hasherKey to *keyring.Key

@@ -13,7 +13,7 @@ import (
 func (db *DB) Entry(ctx context.Context, s ring.Subject) (ring.Entry, error) {
 	db.reads.Add(1)
 	e, err := db.b.Entry(ctx, s)
-	e.HasKey = e.Slot != NoSlot
+	e.HasKey = err == nil && e.Slot != NoSlot // the zero entry's slot is not NoSlot
 	return e.Entry, err
 }
 

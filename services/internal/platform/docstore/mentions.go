@@ -103,8 +103,7 @@ const redactPage = 20
 
 // eachMention calls f page by page on the documents of others than subject that have one of the keys.
 func (c *Collection[T]) eachMention(ctx context.Context, p ring.Purpose, account, subject int64, keys []string, f func([]*T) error) error {
-	own := Cond{Op: "or", Conds: []Cond{{Op: "<", Field: "owner", Value: subject}, {Op: ">", Field: "owner", Value: subject}}}
-	notOwn, err := c.test(ctx, account, own)
+	notOwn, err := c.test(ctx, account, NotOwnedBy(subject))
 	if err != nil {
 		return err
 	}
@@ -166,24 +165,31 @@ func (c *Collection[T]) Mentions(ctx context.Context, p ring.Purpose, account, s
 // meanwhile. Doing it again changes nothing more, if f finds nothing more.
 func (c *Collection[T]) Redact(ctx context.Context, account, subject int64, keys []string, f func(*T) bool) (n int64, err error) {
 	err = c.eachMention(ctx, ring.Redact, account, subject, keys, func(docs []*T) error {
-		var changed []*T
-		for _, doc := range docs {
-			if f(doc) {
-				changed = append(changed, doc)
-			}
-		}
-		for i, err := range c.updateAll(ctx, changed) {
-			written, err := c.redact(ctx, changed[i], err, f)
-			if err != nil {
-				return err
-			}
-			if written {
-				n++
-			}
-		}
-		return nil
+		written, err := c.rewrite(ctx, docs, f)
+		n += written
+		return err
 	})
 	return n, err
+}
+
+// rewrite lets f change documents, and writes those it has changed.
+func (c *Collection[T]) rewrite(ctx context.Context, docs []*T, f func(*T) bool) (n int64, err error) {
+	var changed []*T
+	for _, doc := range docs {
+		if f(doc) {
+			changed = append(changed, doc)
+		}
+	}
+	for i, err := range c.updateAll(ctx, changed) {
+		written, err := c.redact(ctx, changed[i], err, f)
+		if err != nil {
+			return n, err
+		}
+		if written {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // updateAll writes documents side by side, so that they can share a commit.

@@ -6,16 +6,21 @@ package participant
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	participantv1 "github.com/lethe-desk/lethe/gen/go/lethe/participant/v1"
+	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault/storefault"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/mention"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
@@ -122,6 +127,33 @@ func New(db *docstore.DB, service string, resources []Resource) *Server {
 		}
 	}
 	return &Server{db: db, service: service, resources: resources}
+}
+
+// host is a server that can refuse people although their token is good, and learn
+// what the errors of a store mean.
+type host interface {
+	Bar(b authn.Bar)
+	Faults(from func(error) *fault.Error)
+}
+
+// Register adds the participant to a server, and has that refuse what people
+// write under a token which was issued before their erasure: what an agent writes
+// is the account's or somebody else's, so no fence on its owner would stop it.
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	participantv1.RegisterPersonalDataServiceServer(r, s)
+	if server, ok := r.(host); ok {
+		server.Bar(s.erasingOrErased)
+		server.Faults(storefault.From)
+	}
+}
+
+// erasingOrErased reports whether an erasure of somebody has begun here.
+func (s *Server) erasingOrErased(ctx context.Context, account, id int64) (bool, error) {
+	entry, err := s.db.Entry(ctx, ring.Subject{Account: account, ID: id})
+	if errors.Is(err, docstore.ErrNotFound) {
+		return false, nil
+	}
+	return entry.Modes()&(ring.Erasing|ring.Erased) != 0, err
 }
 
 func optionOf(m proto.Message) *optionsv1.Resource {

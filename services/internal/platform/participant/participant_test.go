@@ -77,7 +77,7 @@ func openWith(t *testing.T, resources func(*kit) []participant.Resource) *kit {
 		Verifier: authn.NewVerifier(time.Now, signer.Public()), Logger: slog.New(slog.DiscardHandler),
 	})
 	check(t, err)
-	participantv1.RegisterPersonalDataServiceServer(srv, participant.New(s.DB, "tickets", resources(k)))
+	participant.New(s.DB, "tickets", resources(k)).Register(srv)
 	addr, err := srv.Start("127.0.0.1:0")
 	check(t, err)
 	conn, err := dial.New(addr.String(), dial.Options{Source: authn.NewServiceSource(signer, "privacy")})

@@ -68,6 +68,8 @@ func gives(want Answer, mark string, got proto.Message, err error) string {
 		ok = shows
 	case Fine:
 		ok = err == nil
+	case Unknown:
+		ok = fault.Is(err, fault.KindUnauthenticated)
 	}
 	switch {
 	case ok:

@@ -84,7 +84,7 @@ func openMini(ctx context.Context, k *servicetest.Kit, bad string) (*mini, error
 func (m *mini) Register(r grpc.ServiceRegistrar) {
 	ticketsv1.RegisterCallsServiceServer(r, m)
 	ticketsv1.RegisterChatsServiceServer(r, m)
-	participantv1.RegisterPersonalDataServiceServer(r, participant.New(m.store.DB, "tickets", m.resources()))
+	participant.New(m.store.DB, "tickets", m.resources()).Register(r)
 }
 
 // Close closes the store.

@@ -2,6 +2,7 @@ package participanttest
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -143,9 +144,9 @@ func mentions(w *world) {
 	if n, _ := count(); n != 0 {
 		w.errorf("%d near misses are counted", n)
 	}
-	untouched := w.mustExport(owner)
 	w.Mention(owner, "see "+email+", "+strings.ToUpper(email)+", call "+phone+" or 0049305550199, ref "+ref+".")
 	w.Mention(who, "my own: "+email)
+	untouched := slices.DeleteFunc(w.mustExport(owner), func(r record) bool { return r.holds(email, phone, ref) })
 	n, _ := count()
 	if n == 0 {
 		w.errorf("mentions are not counted")
@@ -181,12 +182,8 @@ func (w *world) redacted(owner Person, untouched exported, identifiers ...string
 	for _, r := range now {
 		text := bytes.ToLower(r.wire)
 		marked = marked || bytes.Contains(text, []byte("see [redacted], [redacted], call [redacted] or [redacted], ref [redacted]."))
-		for _, id := range identifiers {
-			whole := bytes.ReplaceAll(text, []byte("x"+strings.ToLower(id)), nil)
-			whole = bytes.ReplaceAll(whole, []byte("not-"+strings.ToLower(id)), nil)
-			if bytes.Contains(whole, []byte(strings.ToLower(id))) {
-				w.errorf("an identifier is left in a record of %s", r.resource)
-			}
+		if r.holds(identifiers...) {
+			w.errorf("an identifier is left in a record of %s", r.resource)
 		}
 	}
 	if !marked {
@@ -201,6 +198,16 @@ func (w *world) redacted(owner Person, untouched exported, identifiers ...string
 			w.errorf("redacting changes a record of %s that holds none of the identifiers", r.resource)
 		}
 	}
+}
+
+// holds reports whether a record has an identifier in it that is not a part of a longer word.
+func (r record) holds(identifiers ...string) bool {
+	text := bytes.ToLower(r.wire)
+	return slices.ContainsFunc(identifiers, func(id string) bool {
+		id = strings.ToLower(id)
+		whole := bytes.ReplaceAll(text, []byte("x"+id), nil)
+		return bytes.Contains(bytes.ReplaceAll(whole, []byte("not-"+id), nil), []byte(id))
+	})
 }
 
 // One record goes with all that hangs on it; the person's others stay.

@@ -122,6 +122,8 @@ const (
 	Shown
 	// Fine is any answer without an error.
 	Fine
+	// Unknown is 401: the caller is the person, and nobody any more.
+	Unknown
 )
 
 // Method is a call of one method about a person's things.

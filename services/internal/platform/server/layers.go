@@ -13,7 +13,6 @@ import (
 	faultv1 "github.com/lethe-desk/lethe/gen/go/lethe/fault/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
-	"github.com/lethe-desk/lethe/services/internal/platform/fault/storefault"
 	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
 	"go.opentelemetry.io/otel/attribute"
@@ -173,9 +172,9 @@ func level(f *fault.Error) slog.Level {
 	return slog.LevelInfo
 }
 
-func errorMapping(_ *Server, next step) step {
+func errorMapping(s *Server, next step) step {
 	return func(ctx context.Context, c *call) error {
-		f := storefault.From(next(ctx, c))
+		f := s.faults(next(ctx, c))
 		if f == nil {
 			return nil
 		}

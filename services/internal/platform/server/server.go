@@ -18,6 +18,7 @@ import (
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	optionsv1 "github.com/lethe-desk/lethe/gen/go/lethe/options/v1"
 	"github.com/lethe-desk/lethe/services/internal/platform/authn"
+	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/mtls"
 	"github.com/lethe-desk/lethe/services/internal/platform/obs"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -77,6 +78,7 @@ type Options struct {
 type Server struct {
 	o      Options
 	guard  *authn.Guard
+	faults func(error) *fault.Error
 	calls  metric.Int64Counter
 	grpc   *grpc.Server
 	inproc *inprocgrpc.Channel
@@ -100,7 +102,7 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("a server needs a name, its services and a verifier")
 	}
 	o = withDefaults(o)
-	s := &Server{o: o, guard: authn.NewGuard(o.Verifier), health: health.NewServer(), failed: make(chan error, 1), stopping: make(chan struct{})}
+	s := &Server{o: o, guard: authn.NewGuard(o.Verifier), faults: fault.From, health: health.NewServer(), failed: make(chan error, 1), stopping: make(chan struct{})}
 	s.local.done = make(chan struct{})
 	var err error
 	s.calls, err = o.Meter.Meter("lethe/server").Int64Counter("lethe.calls", metric.WithDescription("Calls answered, by method, code and reason."))
@@ -159,6 +161,14 @@ func otelOptions(o Options) []otelgrpc.Option {
 		otelgrpc.WithTracerProvider(o.Tracer), otelgrpc.WithMeterProvider(o.Meter), otelgrpc.WithPropagators(obs.Propagator()),
 	}
 }
+
+// Bar sets whom methods that write refuse although their token is good; a
+// participant sets it when it is registered.
+func (s *Server) Bar(b authn.Bar) { s.guard.Bar(b) }
+
+// Faults sets how an error that is no fault becomes one; fault.From unless a
+// participant, which has a store whose errors mean something, sets it when it is registered.
+func (s *Server) Faults(from func(error) *fault.Error) { s.faults = from }
 
 // RegisterService adds a service. What is wrong with it is told by Start,
 // because generated registration functions return nothing.
@@ -243,7 +253,13 @@ func (s *Server) Start(address string) (net.Addr, error) {
 	}
 	s.started = true
 	s.SetServing(true)
-	go func() { s.failed <- s.grpc.Serve(l) }()
+	go func() {
+		err := s.grpc.Serve(l)
+		if errors.Is(err, grpc.ErrServerStopped) { // stopped before it had begun
+			err = nil
+		}
+		s.failed <- err
+	}()
 	return l.Addr(), nil
 }
 

@@ -20,6 +20,8 @@ type Place struct {
 	dir    string
 	master *keyring.Master
 	mongo  *Mongo
+	log    *slog.Logger
+	tracer trace.Tracer
 }
 
 // Setup opens what the settings name. Its errors are sentences for the
@@ -32,12 +34,12 @@ func Setup(ctx context.Context, s config.Storage, log *slog.Logger, tracer trace
 	if err != nil {
 		return nil, err
 	}
-	p := &Place{dir: s.Data, master: master}
+	p := &Place{dir: s.Data, master: master, log: log, tracer: tracer.Tracer("lethe/storage")}
 	switch {
 	case s.MongoURI != "":
 		p.mongo, err = Connect(ctx, MongoOptions{
 			URI: s.MongoURI.Reveal(), KeysURI: s.MongoKeysURI.Reveal(), UnsafeStandalone: s.MongoUnsafeStandalone,
-			Grace: time.Duration(s.MongoGrace), Prefix: s.MongoPrefix, Log: log, Tracer: tracer.Tracer("lethe/storage"),
+			Grace: time.Duration(s.MongoGrace), Prefix: s.MongoPrefix, Log: log, Tracer: p.tracer,
 		})
 	case s.MongoKeysURI != "" || s.MongoUnsafeStandalone:
 		err = errors.New("--mongo-keys-uri and --mongo-unsafe-standalone say how MongoDB is used: give --mongo-uri too")
@@ -56,7 +58,7 @@ func (p *Place) Shared() bool { return p.mongo != nil }
 
 // Of returns where a service's store lies: in a folder of its own.
 func (p *Place) Of(service string) Config {
-	return Config{Dir: filepath.Join(p.dir, service), Master: p.master, Mongo: p.mongo}
+	return Config{Dir: filepath.Join(p.dir, service), Master: p.master, Mongo: p.mongo, Log: p.log, Tracer: p.tracer}
 }
 
 // Close ends the connection to MongoDB, if there is one. A nil Place closes too.

@@ -9,9 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
@@ -30,6 +33,10 @@ type Config struct {
 	Mongo *Mongo
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
+	// Log gets what background work did; slog.Default() when nil.
+	Log *slog.Logger
+	// Tracer makes a span of every call of the store; nil makes none.
+	Tracer trace.Tracer
 }
 
 // Complete reports whether what is mandatory is there.
@@ -40,7 +47,9 @@ type Store struct {
 	// DB is the store.
 	DB *docstore.DB
 
-	closeKeys func() error
+	// ends close what lies below DB, in this order.
+	ends []func() error
+	stop func()
 }
 
 // Open opens or makes the store of a service. Its errors are sentences for the
@@ -49,6 +58,12 @@ type Store struct {
 func Open(ctx context.Context, service string, c Config) (*Store, error) {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Log == nil && c.Mongo != nil {
+		c.Log = c.Mongo.opts.Log
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", service, err)
@@ -78,17 +93,31 @@ func openFiles(ctx context.Context, service string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store of %s: %w", service, err), keys.Close())
 	}
-	db, err := docstore.New(ctx, backend, docstore.Options{Service: service, Keys: keys, Now: c.Now, Check: contract.CheckType})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store of %s: %w", service, err), backend.Close(), keys.Close())
-	}
-	return &Store{DB: db, closeKeys: keys.Close}, nil
+	return assemble(ctx, service, c, backend, keys, keys.Close)
 }
 
-// Close closes the store, then the keys. A nil store closes too.
+// assemble makes a store of its parts, or closes them.
+func assemble(ctx context.Context, service string, c Config, b docstore.Backend, keys docstore.Keys, closeKeys func() error) (*Store, error) {
+	db, err := docstore.New(ctx, b, docstore.Options{Service: service, Keys: keys, Now: c.Now, Check: contract.CheckType, Log: c.Log, Tracer: c.Tracer})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store of %s: %w", service, err), b.Close(), closeKeys())
+	}
+	return newStore(db, closeKeys), nil
+}
+
+func newStore(db *docstore.DB, closeKeys func() error) *Store {
+	return &Store{DB: db, ends: []func() error{db.Close, closeKeys}, stop: func() {}}
+}
+
+// Close ends background work and closes the store, then the keys. A nil store closes too.
 func (s *Store) Close() error {
 	if s == nil {
 		return nil
 	}
-	return errors.Join(s.DB.Close(), s.closeKeys())
+	s.stop()
+	var errs []error
+	for _, end := range s.ends {
+		errs = append(errs, end())
+	}
+	return errors.Join(errs...)
 }

@@ -20,9 +20,9 @@ import (
 const (
 	// ExitDone: all that was asked is done.
 	ExitDone = 0
-	// ExitFailed: it failed, or a scan found a needle, or some rows of an import are not in.
+	// ExitFailed: it failed, or a scan found a needle, or a check a fault, or some rows of an import are not in.
 	ExitFailed = 1
-	// ExitUsage: the command line is wrong, or a scan could not read everything.
+	// ExitUsage: the command line is wrong, or a scan or a check could not read everything.
 	ExitUsage = 2
 	// ExitNotFound: there is no such person, saga or file.
 	ExitNotFound = 3
@@ -38,12 +38,12 @@ const (
 
 const description = `Lethe is a help desk that can forget a person everywhere, and prove it.
 
-Commands other than up, keys and scan speak REST to a running lethe with an agent's API key.
+Commands other than up, keys, fsck and scan speak REST to a running lethe with an agent's API key.
 
 Exit codes:
   0    all that was asked is done
-  1    it failed; or scan found a needle; or some rows of an import are not in
-  2    the command line is wrong; or scan could not read everything
+  1    it failed; or scan found a needle, or fsck a fault; or some rows of an import are not in
+  2    the command line is wrong; or scan or fsck could not read everything
   3    there is no such person, saga or file
   4    the saga ended without completing, or is parked
   5    lethe does not answer
@@ -69,6 +69,7 @@ type CLI struct {
 	Account Account `cmd:"" help:"Make further accounts."`
 	Datamap DataMap `cmd:"" help:"Print what is held of people where, why, and what an erasure does to it."`
 	Scan    Scan    `cmd:"" help:"Search raw files for strings in all common encodings."`
+	Fsck    Fsck    `cmd:"" help:"Check the data folder of a stopped lethe; nothing is changed."`
 	Keys    Keys    `cmd:"" help:"Look after the keys of a data folder."`
 	Demo    Demo    `cmd:"" help:"Show on a small invented desk how a person is exported, hidden, restored and erased."`
 }
@@ -84,6 +85,8 @@ type Env struct {
 	// RotateKeys renews the master key of a data folder that no suite uses, and
 	// tells each step.
 	RotateKeys func(ctx context.Context, rotate Rotate, step func(string)) error
+	// Fsck looks through a data folder that no suite uses. Errors are sentences.
+	Fsck func(ctx context.Context, fsck Fsck, w FsckWatch) (FsckChecked, error)
 	// Demo shows what lethe is for, on a desk of its own.
 	Demo func(ctx context.Context, out io.Writer) error
 }

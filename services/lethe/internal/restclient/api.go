@@ -15,16 +15,14 @@ import (
 
 // Contact is a person as far as the commands need to know.
 type Contact struct {
-	ID        int64     `json:"id"`
-	Deleted   bool      `json:"deleted"`
-	CreatedAt time.Time `json:"created_at"`
+	ID      int64 `json:"id"`
+	Deleted bool  `json:"deleted"`
 }
 
 // Ticket is a ticket as far as the commands need to know.
 type Ticket struct {
-	ID        int64     `json:"id"`
-	Spam      bool      `json:"spam"`
-	CreatedAt time.Time `json:"created_at"`
+	ID   int64 `json:"id"`
+	Spam bool  `json:"spam"`
 }
 
 // Request is what a person asked for.

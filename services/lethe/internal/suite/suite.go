@@ -181,7 +181,11 @@ func adoptIdentity(old, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("make the folder of identities: %w", err)
 	}
-	if err := os.Rename(old, filepath.Join(folder, contacts.Name+".key")); err != nil {
+	adopted := filepath.Join(folder, contacts.Name+".key")
+	if _, err := os.Stat(adopted); err == nil {
+		return fmt.Errorf("%s and %s are both there: remove the one that came from elsewhere", old, adopted)
+	}
+	if err := os.Rename(old, adopted); err != nil {
 		return fmt.Errorf("move the identity key to its folder: %w", err)
 	}
 	return nil

@@ -21,10 +21,11 @@ func erasePerson(kind string, version int, ps []Participant, d Directory) saga.D
 			return saga.Step{Do: d.keepAdministrator, Undo: nothing}
 		}))
 	}
-	stages = append(stages, pivot(), destroy("", others), sweep("", others, linksByKind))
-	stages = append(stages, stage("redact", saga.Retriable, ps, func(p Participant) saga.Step {
+	// The links a sweep takes away lead to the records in which the person's name is looked for.
+	redact := stage("redact", saga.Retriable, ps, func(p Participant) saga.Step {
 		return saga.Step{Do: p.redact(d), Timeout: sweepTimeout}
-	}))
+	})
+	stages = append(stages, pivot(), destroy("", others), redact, sweep("", others, linksByKind))
 	attest := stage("attest", saga.Check, others, func(p Participant) saga.Step { return saga.Step{Do: p.attestAll(d)} })
 	// What contacts says about others has to be free of the person while the person can still be recognised.
 	for _, p := range owner {

@@ -44,6 +44,7 @@ type Export struct {
 
 // Privacy is the set of collections besides the sagas.
 type Privacy struct {
+	db       *docstore.DB
 	Subjects *docstore.Collection[Subject]
 	Requests *Requests
 	Exports  *docstore.Collection[Export]
@@ -51,7 +52,7 @@ type Privacy struct {
 
 // Bind declares the collections.
 func Bind(ctx context.Context, db *docstore.DB) (*Privacy, error) {
-	var p Privacy
+	p := Privacy{db: db}
 	var err error
 	if p.Subjects, err = docstore.Bind[Subject](ctx, db, docstore.Spec{Name: "subjects"}); err != nil {
 		return nil, err

@@ -66,6 +66,8 @@ type Owned interface {
 type Ring interface {
 	// Modes returns the fences on a person, none for one never met.
 	Modes(ctx context.Context, s ring.Subject) (ring.Mode, error)
+	// Erased reports whether a person's key here is destroyed.
+	Erased(ctx context.Context, s ring.Subject) (bool, error)
 }
 
 // Tickets asks the tickets service.

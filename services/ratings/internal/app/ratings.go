@@ -8,6 +8,7 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/fault"
 	"github.com/lethe-desk/lethe/services/internal/platform/idem"
+	"github.com/lethe-desk/lethe/services/internal/platform/ids"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 	"github.com/lethe-desk/lethe/services/ratings/internal/rating"
 )
@@ -48,7 +49,13 @@ func (a *App) Rate(ctx context.Context, account, ticketID int64, in *rating.Inpu
 			}
 			return v, a.refuse(ctx, err, "ticket", account, ticketID, v.Owner)
 		},
-		Complete: a.stillOpen,
+		Complete: func(ctx context.Context, v *rating.Rating) (*rating.Rating, error) {
+			v, err := a.stillOpen(ctx, v)
+			if err != nil {
+				return nil, err
+			}
+			return a.stillThere(ctx, v)
+		},
 	}
 	v, err := idem.Do(ctx, a.Keys, idem.Call{Account: account, Method: "CreateSatisfactionRating", Key: key.Value, Body: key.Body}, work)
 	if err != nil {
@@ -80,6 +87,27 @@ func (a *App) stillOpen(ctx context.Context, v *rating.Rating) (*rating.Rating, 
 	}
 	a.Log.InfoContext(ctx, "a rating of a ticket erased meanwhile was taken back", slog.Int64("id", v.ID))
 	return nil, fault.NotFound("ticket", v.TicketID)
+}
+
+// maxLinks is how many ratings are given to the former agent in one step.
+const maxLinks = 200
+
+// stillThere takes the agent off a rating who was erased while it was written:
+// the key is destroyed before the sweep looks for links, so either the sweep sees
+// the rating or the rating sees the key gone.
+func (a *App) stillThere(ctx context.Context, v *rating.Rating) (*rating.Rating, error) {
+	if v.Agent == nil || *v.Agent == ids.FormerAgent {
+		return v, nil
+	}
+	agent := ring.Subject{Account: v.Account, ID: *v.Agent}
+	gone, err := a.Ring.Erased(ctx, agent)
+	for more := gone; more && err == nil; {
+		_, more, err = a.Ratings.Relink(ctx, agent, ids.FormerAgent, maxLinks)
+	}
+	if err != nil || !gone {
+		return v, storeFault(err)
+	}
+	return a.rating(ctx, v.Account, v.ID)
 }
 
 // ticket reads the ticket that is rated, which is there and not in the trash.

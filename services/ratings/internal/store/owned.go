@@ -39,37 +39,30 @@ func (t *Ratings) DeleteOfTicket(ctx context.Context, s ring.Subject, ticket int
 	return t.docs.DeleteWhere(ctx, ring.Sweep, s.Account, ofTicket(s, ticket, limit))
 }
 
+// agentLink is the agent in charge.
+var agentLink = docstore.Link{Field: "agent_id", Index: "agent"}
+
 // CountLinked counts the ratings of others that name a person as the agent in charge.
 func (t *Ratings) CountLinked(ctx context.Context, s ring.Subject) (int64, error) {
-	return t.docs.Count(ctx, ring.Sweep, s.Account, linked(s, 1))
+	return t.docs.CountLinked(ctx, s, agentLink.Index)
 }
 
 // Relink puts another agent in place of a person in at most limit ratings of
 // others; 0 puts nobody. No rating is opened for it.
 func (t *Ratings) Relink(ctx context.Context, s ring.Subject, to int64, limit int) (n int, more bool, err error) {
-	var agent any
-	if to != 0 {
-		agent = to
-	}
-	return t.docs.UpdateWhere(ctx, ring.Sweep, s.Account, linked(s, limit), map[string]any{"agent_id": agent})
+	return t.docs.Relink(ctx, s, to, limit, agentLink)
 }
 
 // CountMentions counts the ratings of others whose feedback holds one of a person's identifiers.
 func (t *Ratings) CountMentions(ctx context.Context, s ring.Subject, ids mention.Identifiers) (int64, error) {
-	return t.docs.Mentions(ctx, ring.Sweep, s.Account, s.ID, mention.Keys(ids), t.docs.Redactor(ids, false))
+	return t.docs.CountMentions(ctx, s, ids)
 }
 
 // RedactMentions removes a person's identifiers from the feedback of others, and
-// the person's names where such an identifier stands beside them.
+// the person's names from feedback that holds an identifier or is about the
+// person's work.
 func (t *Ratings) RedactMentions(ctx context.Context, s ring.Subject, ids mention.Identifiers) (int64, error) {
-	found, named := t.docs.Redactor(ids, false), t.docs.Redactor(ids, true)
-	return t.docs.Redact(ctx, s.Account, s.ID, mention.Keys(ids), func(d *ratingDoc) bool {
-		if !found(d) {
-			return false
-		}
-		named(d)
-		return true
-	})
+	return t.docs.RedactPerson(ctx, s, ids, agentLink.Index)
 }
 
 func owned(s ring.Subject, limit int) docstore.Query {
@@ -80,11 +73,4 @@ func ofTicket(s ring.Subject, ticket int64, limit int) docstore.Query {
 	return docstore.Query{
 		Index: "ticket", Eq: []any{ticket}, Limit: limit, Where: docstore.Cond{Op: "=", Field: "owner", Value: s.ID},
 	}
-}
-
-// linked asks for ratings that name a person and are somebody else's.
-func linked(s ring.Subject, limit int) docstore.Query {
-	return docstore.Query{Index: "agent", Eq: []any{s.ID}, Limit: limit, Where: docstore.Cond{Op: "or", Conds: []docstore.Cond{
-		{Op: "<", Field: "owner", Value: s.ID}, {Op: ">", Field: "owner", Value: s.ID},
-	}}}
 }

@@ -33,3 +33,13 @@ func (s *Store) Modes(ctx context.Context, subject ring.Subject) (ring.Mode, err
 	}
 	return e.Modes(), err
 }
+
+// Erased reports whether a person's key here is destroyed: from then on a sweep
+// may have passed, and nothing names the person any more.
+func (s *Store) Erased(ctx context.Context, subject ring.Subject) (bool, error) {
+	e, err := s.db.Entry(ctx, subject)
+	if errors.Is(err, docstore.ErrNotFound) {
+		return false, nil
+	}
+	return e.Destroyed, err
+}

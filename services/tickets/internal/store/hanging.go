@@ -44,7 +44,7 @@ var conversationSpec = docstore.Spec{
 	Mentions: []string{"from_email", "to_emails", "cc_emails", "bcc_emails", "body", "body_text"},
 }
 
-var conversationNames = naming[conversationDoc]{fields: []named{{"user_id", "user"}, {"last_edited_user_id", "editor"}}}
+var conversationNames = naming[conversationDoc]{fields: []docstore.Link{{Field: "user_id", Index: "user"}, {Field: "last_edited_user_id", Index: "editor"}}}
 
 func conversationTo(c *ticket.Conversation, d *conversationDoc) {
 	*d = conversationDoc{

@@ -16,10 +16,10 @@ import (
 
 // unlinked returns the fields of a stored type that name somebody who took part,
 // by the contract, and that no relinking reaches.
-func unlinked(doc any, spec docstore.Spec, fields []named, list string) []string {
+func unlinked(doc any, spec docstore.Spec, fields []docstore.Link, list string) []string {
 	reached := map[string]bool{}
 	for _, ix := range spec.Indexes {
-		if list == ix.Name || slices.ContainsFunc(fields, func(n named) bool { return n.index == ix.Name && n.field == ix.Fields[0] }) {
+		if list == ix.Name || slices.ContainsFunc(fields, func(l docstore.Link) bool { return l.Index == ix.Name && l.Field == ix.Fields[0] }) {
 			reached[ix.Fields[0]] = true
 		}
 	}
@@ -44,7 +44,7 @@ func TestEveryLinkOfTheContractIsRelinked(t *testing.T) {
 	for _, c := range []struct {
 		doc    any
 		spec   docstore.Spec
-		fields []named
+		fields []docstore.Link
 		list   string
 	}{
 		{ticketDoc{}, ticketSpec, ticketNames.fields, ticketNames.list},

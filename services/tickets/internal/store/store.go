@@ -50,7 +50,10 @@ func (s *Store) Modes(ctx context.Context, subject ring.Subject) (ring.Mode, err
 	return e.Modes(), err
 }
 
+// ticketSequence names the sequence of ticket numbers.
+const ticketSequence = "ticket"
+
 // NextTicket returns a new ticket number.
 func (s *Store) NextTicket(ctx context.Context, account int64) (int64, error) {
-	return s.db.Next(ctx, account, "ticket")
+	return s.db.Next(ctx, account, ticketSequence)
 }

@@ -34,7 +34,7 @@ var threadSpec = docstore.Spec{
 }
 
 var threadNames = naming[threadDoc]{
-	fields:  []named{{"created_by", "creator"}},
+	fields:  []docstore.Link{{Field: "created_by", Index: "creator"}},
 	list:    "participant",
 	replace: func(d *threadDoc, from, to int64) { d.Participants = replaced(d.Participants, from, to) },
 }
@@ -75,7 +75,7 @@ var messageSpec = docstore.Spec{
 	Mentions: []string{"body", "body_text"},
 }
 
-var messageNames = naming[messageDoc]{fields: []named{{"user_id", "user"}}}
+var messageNames = naming[messageDoc]{fields: []docstore.Link{{Field: "user_id", Index: "user"}}}
 
 func messageTo(m *ticket.Message, d *messageDoc) {
 	*d = messageDoc{ThreadID: m.ThreadID, TicketID: m.TicketID, UserID: m.UserID, Body: m.Body, Text: m.Text}
@@ -123,7 +123,7 @@ var callSpec = docstore.Spec{
 	Mentions: []string{"phone_number", "notes"},
 }
 
-var callNames = naming[callDoc]{fields: []named{{"agent_id", "agent"}}}
+var callNames = naming[callDoc]{fields: []docstore.Link{{Field: "agent_id", Index: "agent"}}}
 
 func callTo(c *ticket.Call, d *callDoc) {
 	*d = callDoc{TicketID: c.TicketID, AgentID: c.AgentID, Direction: c.Direction, Phone: c.Phone, Notes: c.Notes, Seconds: c.Seconds, StartedAt: c.StartedAt}

@@ -68,7 +68,7 @@ var ticketSpec = docstore.Spec{
 	Mentions: []string{"subject", "cc_emails", "reply_cc_emails", "ticket_cc_emails", "tags", "custom_fields", "description", "description_text"},
 }
 
-var ticketNames = naming[ticketDoc]{fields: []named{{"responder_id", "responder"}}}
+var ticketNames = naming[ticketDoc]{fields: []docstore.Link{{Field: "responder_id", Index: "responder"}}}
 
 func ticketTo(t *ticket.Ticket, d *ticketDoc) {
 	*d = ticketDoc{

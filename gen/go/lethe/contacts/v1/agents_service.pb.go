@@ -582,16 +582,15 @@ const file_lethe_contacts_v1_agents_service_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x13\x92\xe7\x18\x0fnames of fieldsR\n" +
 	"updateMask\"O\n" +
 	"\x13UpdateAgentResponse\x128\n" +
-	"\x05agent\x18\x01 \x01(\v2\x18.lethe.contacts.v1.AgentB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\x05agent2\xd0\x05\n" +
+	"\x05agent\x18\x01 \x01(\v2\x18.lethe.contacts.v1.AgentB\b\x8a\xe7\x18\x04\b\x01\x10\x06R\x05agent2\xc8\x05\n" +
 	"\rAgentsService\x12\xa2\x01\n" +
 	"\vCreateAgent\x12%.lethe.contacts.v1.CreateAgentRequest\x1a&.lethe.contacts.v1.CreateAgentResponse\"D\xa8\xe8\x18\x06\xb2\xe8\x18\x18\b\xc9\x01\x12\x13/api/v2/agents/{id}\x82\xd3\xe4\x93\x02\x1e:\x05agentb\x05agent\"\x0e/api/v2/agents\x12p\n" +
 	"\x05GetMe\x12\x1f.lethe.contacts.v1.GetMeRequest\x1a .lethe.contacts.v1.GetMeResponse\"$\xa8\xe8\x18\x02\x82\xd3\xe4\x93\x02\x1ab\x05agent\x12\x11/api/v2/agents/me\x12{\n" +
 	"\bGetAgent\x12\".lethe.contacts.v1.GetAgentRequest\x1a#.lethe.contacts.v1.GetAgentResponse\"&\xa8\xe8\x18\x05\x82\xd3\xe4\x93\x02\x1cb\x05agent\x12\x13/api/v2/agents/{id}\x12}\n" +
 	"\n" +
 	"ListAgents\x12$.lethe.contacts.v1.ListAgentsRequest\x1a%.lethe.contacts.v1.ListAgentsResponse\"\"\xa8\xe8\x18\x05\x82\xd3\xe4\x93\x02\x18b\x06agents\x12\x0e/api/v2/agents\x12\x8b\x01\n" +
-	"\vUpdateAgent\x12%.lethe.contacts.v1.UpdateAgentRequest\x1a&.lethe.contacts.v1.UpdateAgentResponse\"-\xa8\xe8\x18\x06\x82\xd3\xe4\x93\x02#:\x05agentb\x05agent\x1a\x13/api/v2/agents/{id}\x1a\x1e\xfa\xe8\x18\x1a\n" +
+	"\vUpdateAgent\x12%.lethe.contacts.v1.UpdateAgentRequest\x1a&.lethe.contacts.v1.UpdateAgentResponse\"-\xa8\xe8\x18\x06\x82\xd3\xe4\x93\x02#:\x05agentb\x05agent\x1a\x13/api/v2/agents/{id}\x1a\x16\xfa\xe8\x18\x12\n" +
 	"\agateway\n" +
-	"\x06forums\n" +
 	"\aprivacyB\xd2\x01\n" +
 	"\x15com.lethe.contacts.v1B\x12AgentsServiceProtoP\x01Z?github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1;contactsv1\xa2\x02\x03LCX\xaa\x02\x11Lethe.Contacts.V1\xca\x02\x11Lethe\\Contacts\\V1\xe2\x02\x1dLethe\\Contacts\\V1\\GPBMetadata\xea\x02\x13Lethe::Contacts::V1b\beditionsp\xe8\a"
 

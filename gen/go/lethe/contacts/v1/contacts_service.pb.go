@@ -1017,7 +1017,7 @@ const file_lethe_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x03B\b\x8a\xe7\x18\x04\x10\x06\x18\x01R\x02id\"\xbb\x01\n" +
 	"\x16GetIdentifiersResponse\x12M\n" +
 	"\videntifiers\x18\x01 \x01(\v2!.lethe.participant.v1.IdentifiersB\b\x8a\xe7\x18\x04\b\x02\x10\x06R\videntifiers\x12R\n" +
-	"\x04kind\x18\x02 \x01(\x0e2!.lethe.participant.v1.SubjectKindB\x1b\x92\xe7\x18\x17attribute of the personR\x04kind2\xc8\b\n" +
+	"\x04kind\x18\x02 \x01(\x0e2!.lethe.participant.v1.SubjectKindB\x1b\x92\xe7\x18\x17attribute of the personR\x04kind2\xbf\b\n" +
 	"\x0fContactsService\x12\xb0\x01\n" +
 	"\rCreateContact\x12'.lethe.contacts.v1.CreateContactRequest\x1a(.lethe.contacts.v1.CreateContactResponse\"L\xa8\xe8\x18\x04\xb2\xe8\x18\x1a\b\xc9\x01\x12\x15/api/v2/contacts/{id}\x82\xd3\xe4\x93\x02$:\acontactb\acontact\"\x10/api/v2/contacts\x12\x85\x01\n" +
 	"\n" +
@@ -1026,11 +1026,10 @@ const file_lethe_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\rUpdateContact\x12'.lethe.contacts.v1.UpdateContactRequest\x1a(.lethe.contacts.v1.UpdateContactResponse\"3\xa8\xe8\x18\x04\x82\xd3\xe4\x93\x02):\acontactb\acontact\x1a\x15/api/v2/contacts/{id}\x12h\n" +
 	"\rResolvePeople\x12'.lethe.contacts.v1.ResolvePeopleRequest\x1a(.lethe.contacts.v1.ResolvePeopleResponse\"\x04\xa8\xe8\x18\x0f\x12k\n" +
 	"\x0eBatchGetPeople\x12(.lethe.contacts.v1.BatchGetPeopleRequest\x1a).lethe.contacts.v1.BatchGetPeopleResponse\"\x04\xa8\xe8\x18\x0f\x12k\n" +
-	"\x0eGetIdentifiers\x12(.lethe.contacts.v1.GetIdentifiersRequest\x1a).lethe.contacts.v1.GetIdentifiersResponse\"\x04\xa8\xe8\x18\x0e\x1a0\xfa\xe8\x18,\n" +
+	"\x0eGetIdentifiers\x12(.lethe.contacts.v1.GetIdentifiersRequest\x1a).lethe.contacts.v1.GetIdentifiersResponse\"\x04\xa8\xe8\x18\x0e\x1a'\xfa\xe8\x18#\n" +
 	"\agateway\n" +
 	"\atickets\n" +
 	"\x06forums\n" +
-	"\aratings\n" +
 	"\aprivacyB\xd4\x01\n" +
 	"\x15com.lethe.contacts.v1B\x14ContactsServiceProtoP\x01Z?github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1;contactsv1\xa2\x02\x03LCX\xaa\x02\x11Lethe.Contacts.V1\xca\x02\x11Lethe\\Contacts\\V1\xe2\x02\x1dLethe\\Contacts\\V1\\GPBMetadata\xea\x02\x13Lethe::Contacts::V1b\beditionsp\xe8\a"
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1" // what is described is linked in here
@@ -25,7 +26,6 @@ import (
 	_ "github.com/lethe-desk/lethe/gen/go/lethe/tickets/v1"
 	"github.com/lethe-desk/lethe/services/gateway/internal/openapi"
 	"github.com/lethe-desk/lethe/services/gateway/internal/route"
-	"github.com/lethe-desk/lethe/services/internal/platform/contract"
 )
 
 func main() {
@@ -70,14 +70,12 @@ func run(image, out string) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range contract.Files() {
-		for i := range file.Services().Len() {
-			more, err := route.Of(string(file.Services().Get(i).FullName()))
-			if err != nil {
-				return err
-			}
-			routes = append(routes, more...)
+	for _, name := range services() {
+		more, err := route.Of(name)
+		if err != nil {
+			return err
 		}
+		routes = append(routes, more...)
 	}
 	doc, err := openapi.JSON(openapi.Build(openapi.Source{Routes: routes, Comments: comments}))
 	if err != nil {
@@ -91,6 +89,20 @@ func run(image, out string) error {
 		os.WriteFile(filepath.Join(out, "lethe.html"), page, 0o644),
 		os.WriteFile(filepath.Join(out, "lethe.json"), doc, 0o644),
 		os.WriteFile(filepath.Join(out, "openapi.go"), []byte(embed), 0o644))
+}
+
+// services are the names of all services of the contract that are linked in.
+func services() []string {
+	var names []string
+	protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		for i := range fd.Services().Len() {
+			if name := string(fd.Services().Get(i).FullName()); strings.HasPrefix(name, "lethe.") {
+				names = append(names, name)
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // read takes the comments of messages, fields and methods out of an image.

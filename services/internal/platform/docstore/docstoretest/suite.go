@@ -27,6 +27,8 @@ type Harness struct {
 	// Keys opens the keys beside the store in a folder; nil: a key file. hooks are
 	// for the cases that crash, and nil in the others.
 	Keys func(ctx context.Context, dir string, master *keyring.Master, hooks *keyring.Hooks) (Keys, error)
+	// Fill is how many keys are made at once, for stores where many are slow; 0: as in production.
+	Fill int
 	// AtRest reports whether the raw bytes of the store hold the text; nil searches all files of the folder.
 	AtRest func(dir string, text string) (bool, error)
 	// Leave names cases the engine cannot pass, each with the reason.
@@ -138,7 +140,7 @@ func (h Harness) run(t *testing.T, c Case, s Sabotage) []string {
 }
 
 func (h Harness) world(t *testing.T, s Sabotage) *W {
-	return &W{Context: t.Context(), h: h, s: s, dir: t.TempDir(), Now: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)}
+	return &W{Context: t.Context(), h: h, s: s, fill: h.Fill, dir: t.TempDir(), Now: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)}
 }
 
 // play runs f in the world and returns what failed.

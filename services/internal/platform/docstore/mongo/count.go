@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
@@ -89,7 +88,7 @@ func (b *Backend) countByWalk(ctx context.Context, t *table, f *docstore.Find) (
 	look := *f
 	look.After, look.Skip, look.Limit, look.Bodies = nil, 0, batchSize, false
 	for {
-		hits, err := b.walk(ctx, t, &look, false)
+		hits, err := b.page(ctx, t, &look, false)
 		n += int64(len(hits.Rows))
 		if err != nil || hits.Last == nil {
 			return n, err
@@ -101,22 +100,13 @@ func (b *Backend) countByWalk(ctx context.Context, t *table, f *docstore.Find) (
 // count counts what a query finds, fenced or not.
 func (t *table) count(ctx context.Context, f *docstore.Find, more bson.D) (int64, error) {
 	q := t.query(f)
-	if q.list == "" {
-		o := options.Count()
-		if f.Index != nil && more == nil {
-			o.SetHint(indexName(f.Index))
-		}
-		n, err := t.c.CountDocuments(ctx, both(q.base(), more), o)
-		return n, failure(ctx, err)
+	if q.list != "" {
+		return t.countValues(ctx, f, more)
 	}
-	pipe := driver.Pipeline{{{Key: "$match", Value: both(q.base(), more)}}, {{Key: "$unwind", Value: "$" + q.list}}}
-	if q.list == q.keys0() && len(q.bounds()) > 0 {
-		pipe = append(pipe, bson.D{{Key: "$match", Value: q.bounds()}})
+	o := options.Count()
+	if f.Index != nil && more == nil {
+		o.SetHint(indexName(f.Index))
 	}
-	cur, err := t.c.Aggregate(ctx, append(pipe, bson.D{{Key: "$count", Value: "n"}}))
-	raws, err := drain(ctx, cur, err)
-	if err != nil || len(raws) == 0 {
-		return 0, err
-	}
-	return intOf(raws[0], "n"), nil
+	n, err := t.c.CountDocuments(ctx, both(q.base(), more), o)
+	return n, failure(ctx, err)
 }

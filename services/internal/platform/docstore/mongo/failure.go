@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -36,11 +35,9 @@ func failure(ctx context.Context, err error) error {
 		if se.HasErrorCode(codeTooLarge) || se.HasErrorCode(codeMessageTooLong) {
 			return docstore.ErrTooLarge
 		}
-		if os.Getenv("DBG") != "" { println(err.Error()) }; return fmt.Errorf("%w: MongoDB answered with error %v", docstore.ErrUnavailable, codes(se))
+		return fmt.Errorf("%w: MongoDB answered with error %v", docstore.ErrUnavailable, se.ErrorCodes())
 	case driver.IsNetworkError(err):
 		return fmt.Errorf("%w: MongoDB cannot be reached", docstore.ErrUnavailable)
 	}
 	return fmt.Errorf("%w: the MongoDB driver failed", docstore.ErrUnavailable)
 }
-
-func codes(se driver.ServerError) []int { return se.ErrorCodes() }

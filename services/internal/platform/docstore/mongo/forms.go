@@ -28,7 +28,7 @@ type storedForm struct {
 // while documents are there stays to be built; what is declared no longer is
 // forgotten, and built anew if it comes back.
 func (b *Backend) noteForms(ctx context.Context, t *table) error {
-	old, err := b.forms(ctx, bson.D{{Key: "table", Value: t.Name}})
+	old, err := b.storedForms(ctx, bson.D{{Key: "table", Value: t.Name}})
 	if err != nil {
 		return err
 	}
@@ -42,10 +42,9 @@ func (b *Backend) noteForms(ctx context.Context, t *table) error {
 			continue
 		}
 		delete(known, name)
-		err := t.c.FindOne(ctx, bson.D{}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
-		empty := errors.Is(err, driver.ErrNoDocuments)
-		if err != nil && !empty {
-			return failure(ctx, err)
+		empty, err := t.empty(ctx)
+		if err != nil {
+			return err
 		}
 		f := storedForm{ID: t.Name + ":" + name, Table: t.Name, Name: name, Form: t.Forms[i], Done: empty}
 		if _, err := b.tables.ReplaceOne(ctx, idIs(f.ID), f, options.Replace().SetUpsert(true)); err != nil {
@@ -60,7 +59,16 @@ func (b *Backend) noteForms(ctx context.Context, t *table) error {
 	return nil
 }
 
-func (b *Backend) forms(ctx context.Context, filter bson.D) ([]storedForm, error) {
+// empty reports whether there is no document.
+func (t *table) empty(ctx context.Context) (bool, error) {
+	err := t.c.FindOne(ctx, bson.D{}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	if errors.Is(err, driver.ErrNoDocuments) {
+		return true, nil
+	}
+	return false, failure(ctx, err)
+}
+
+func (b *Backend) storedForms(ctx context.Context, filter bson.D) ([]storedForm, error) {
 	cur, err := b.tables.Find(ctx, filter)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -72,7 +80,7 @@ func (b *Backend) forms(ctx context.Context, filter bson.D) ([]storedForm, error
 
 // Unbuilt reads which blind indexes are not complete and how far the least of them is.
 func (b *Backend) Unbuilt(ctx context.Context, dt *docstore.Table) (blinds []string, after *docstore.Position, err error) {
-	all, err := b.forms(ctx, bson.D{{Key: "table", Value: dt.Name}, {Key: "done", Value: false}})
+	all, err := b.storedForms(ctx, bson.D{{Key: "table", Value: dt.Name}, {Key: "done", Value: false}})
 	for i, f := range all {
 		blinds = append(blinds, f.Name)
 		p := &docstore.Position{Account: f.Account, ID: f.Doc}

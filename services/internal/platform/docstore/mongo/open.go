@@ -3,7 +3,6 @@ package mongo
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -118,18 +117,19 @@ func confirmed() *writeconcern.WriteConcern {
 
 // prepare makes the indexes of the collections every service has.
 func (b *Backend) prepare(ctx context.Context) error {
+	index := func(name string, fields ...string) driver.IndexModel {
+		return driver.IndexModel{Keys: keys(fields...), Options: options.Index().SetName(name)}
+	}
 	for _, x := range []struct {
-		c    *driver.Collection
-		keys []bson.D
+		c       *driver.Collection
+		indexes []driver.IndexModel
 	}{
-		{b.ring, []bson.D{keys("account", "modes", "subject")}},
-		{b.claims, []bson.D{keys("account", "subject")}},
-		{b.slots, []bson.D{keys("account", "state"), keys("state", "idx"), keys("batch")}},
+		{b.ring, []driver.IndexModel{index("i_modes", "account", "modes", "subject")}},
+		{b.claims, []driver.IndexModel{index("i_subject", "account", "subject")}},
+		{b.slots, []driver.IndexModel{index("i_state", "account", "state"), index("i_void", "state", "idx"), index("i_batch", "batch")}},
 	} {
-		for _, k := range x.keys {
-			if err := b.makeIndex(ctx, x.c, driver.IndexModel{Keys: k, Options: options.Index().SetName("i_" + k[0].Key + "_" + k[len(k)-1].Key)}); err != nil {
-				return err
-			}
+		if err := ensure(ctx, x.c, x.indexes); err != nil {
+			return err
 		}
 	}
 	return b.Beat(ctx)
@@ -141,35 +141,6 @@ func keys(names ...string) bson.D {
 		d = append(d, bson.E{Key: n, Value: 1})
 	}
 	return d
-}
-
-// The codes of a server that has an index of this name, or of these keys, that is another one.
-const (
-	codeIndexOptions = 85
-	codeIndexKeys    = 86
-)
-
-// makeIndex makes an index, anew where one of that name is another one.
-func (b *Backend) makeIndex(ctx context.Context, c *driver.Collection, m driver.IndexModel) error {
-	_, err := c.Indexes().CreateOne(ctx, m)
-	var se driver.ServerError
-	if errors.As(err, &se) && (se.HasErrorCode(codeIndexOptions) || se.HasErrorCode(codeIndexKeys)) {
-		name := ""
-		var set options.IndexOptions
-		for _, f := range m.Options.List() {
-			if err := f(&set); err != nil {
-				return err
-			}
-		}
-		if set.Name != nil {
-			name = *set.Name
-		}
-		if err := c.Indexes().DropOne(ctx, name); err != nil {
-			return failure(ctx, err)
-		}
-		_, err = c.Indexes().CreateOne(ctx, m)
-	}
-	return failure(ctx, err)
 }
 
 // wait waits on the clock of the system.

@@ -159,12 +159,9 @@ func (q *query) sort() bson.D {
 	if q.f.Desc {
 		dir = -1
 	}
-	names := q.keys
-	if q.f.Index != nil {
-		names = q.t.order(q.f.Index) // the fixed ones too, so that the index gives the order
-	}
 	var d bson.D
-	for _, k := range names {
+	for _, k := range q.keys { // not the fixed ones: sorting by a list would look at its least value
+
 		if !slices.ContainsFunc(d, func(e bson.E) bool { return e.Key == k }) {
 			d = append(d, bson.E{Key: k, Value: dir})
 		}

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -93,13 +94,23 @@ func drain(ctx context.Context, cur *driver.Cursor, err error) ([]bson.Raw, erro
 		return nil, failure(ctx, err)
 	}
 	var raws []bson.Raw
-	err = cur.All(ctx, &raws)
-	return raws, failure(ctx, err)
+	for cur.Next(ctx) {
+		raws = append(raws, slices.Clone(cur.Current)) // the driver uses the batch again
+	}
+	return raws, failure(ctx, errors.Join(cur.Err(), cur.Close(context.WithoutCancel(ctx))))
 }
 
 // Find reads one page.
 func (b *Backend) Find(ctx context.Context, dt *docstore.Table, f *docstore.Find) (docstore.Hits, error) {
-	return b.walk(ctx, b.table(dt), f, true)
+	return b.page(ctx, b.table(dt), f, true)
+}
+
+// page reads one page of an index, or of a list's values one after the other.
+func (b *Backend) page(ctx context.Context, t *table, f *docstore.Find, parts bool) (docstore.Hits, error) {
+	if t.query(f).list != "" {
+		return b.walkValues(ctx, t, f, parts)
+	}
+	return b.walk(ctx, t, f, parts)
 }
 
 // seen is a document a walk came by, with its position.
@@ -214,24 +225,21 @@ func (n narrowing) filter() bson.D {
 // batch reads the next documents of a walk, fenced or not.
 func (b *Backend) batch(ctx context.Context, t *table, f *docstore.Find, pos *docstore.Position, n narrowing, limit int, light bool) ([]seen, error) {
 	q := t.query(f)
-	var raws []bson.Raw
-	var err error
 	project := bson.D{}
 	if light || !f.Bodies {
 		project = lean(!light)
 	}
-	if q.list != "" {
-		raws, err = q.unwound(ctx, pos, n, limit, project)
-	} else {
-		o := options.Find().SetSort(q.sort()).SetLimit(int64(limit)).SetBatchSize(int32(limit))
-		if len(project) > 0 {
-			o.SetProjection(project)
-		}
-		if f.Index != nil {
-			o.SetHint(indexName(f.Index))
-		}
-		raws, err = all(ctx, t.c, both(both(q.base(), q.after(pos)), n.filter()), o)
+	o := options.Find().SetLimit(int64(limit)).SetBatchSize(int32(limit))
+	if order := q.sort(); len(order) > 0 {
+		o.SetSort(order)
 	}
+	if len(project) > 0 {
+		o.SetProjection(project)
+	}
+	if f.Index != nil {
+		o.SetHint(indexName(f.Index))
+	}
+	raws, err := all(ctx, t.c, both(both(q.base(), q.after(pos)), n.filter()), o)
 	if err != nil {
 		return nil, err
 	}
@@ -240,45 +248,21 @@ func (b *Backend) batch(ctx context.Context, t *table, f *docstore.Find, pos *do
 		if out[i].Found, err = t.found(raw); err != nil {
 			return nil, err
 		}
-		out[i].at = q.position(raw, &out[i].Found)
+		out[i].at = q.position(&out[i].Found)
 	}
 	return out, nil
 }
 
-// unwound walks a list value by value: a document comes once for each of its values.
-func (q *query) unwound(ctx context.Context, pos *docstore.Position, n narrowing, limit int, project bson.D) ([]bson.Raw, error) {
-	pipe := driver.Pipeline{
-		{{Key: "$match", Value: both(q.base(), n.filter())}},
-		{{Key: "$unwind", Value: "$" + q.list}},
-	}
-	rest := q.after(pos)
-	if q.list == q.keys0() {
-		rest = both(q.bounds(), rest)
-	}
-	if len(rest) > 0 {
-		pipe = append(pipe, bson.D{{Key: "$match", Value: rest}})
-	}
-	pipe = append(pipe, bson.D{{Key: "$sort", Value: q.sort()}}, bson.D{{Key: "$limit", Value: limit}})
-	if len(project) > 0 {
-		pipe = append(pipe, bson.D{{Key: "$project", Value: project}})
-	}
-	cur, err := q.t.c.Aggregate(ctx, pipe)
-	return drain(ctx, cur, err)
-}
-
 // position is where a document lies in the order of a query.
-func (q *query) position(raw bson.Raw, f *docstore.Found) docstore.Position {
+func (q *query) position(f *docstore.Found) docstore.Position {
 	p := docstore.Position{Account: f.Account, ID: f.ID}
 	if q.f.Index == nil {
 		return p
 	}
 	for i, name := range q.f.Index.Fields {
-		switch {
-		case i < len(q.f.Eq):
-			p.Key = append(p.Key, q.f.Eq[i])
-		case i == q.f.Index.List:
-			p.Key = append(p.Key, fromBSON(raw.Lookup(q.list), q.t.kind(name)))
-		default:
+		if i < len(q.f.Eq) {
+			p.Key = append(p.Key, q.f.Eq[i]) // of a list: the value that was looked for
+		} else {
 			p.Key = append(p.Key, q.t.value(&f.Row, name))
 		}
 	}

@@ -100,10 +100,8 @@ func (b *Backend) Bind(ctx context.Context, dt *docstore.Table) error {
 	if err := b.fillUnique(ctx, t); err != nil {
 		return err
 	}
-	for _, m := range t.indexes() {
-		if err := b.makeIndex(ctx, t.c, m); err != nil {
-			return err
-		}
+	if err := ensure(ctx, t.c, t.indexes()); err != nil {
+		return err
 	}
 	if err := b.noteForms(ctx, t); err != nil {
 		return err
@@ -129,13 +127,9 @@ func (b *Backend) fillUnique(ctx context.Context, t *table) error {
 		}
 		missing := bson.D{{Key: "u_" + ix.Name, Value: bson.D{{Key: "$exists", Value: false}}}}
 		for {
-			cur, err := t.c.Find(ctx, missing, options.Find().SetLimit(1000).SetProjection(lean(false)))
+			raws, err := all(ctx, t.c, missing, options.Find().SetLimit(1000).SetProjection(lean(false)))
 			if err != nil {
-				return failure(ctx, err)
-			}
-			var raws []bson.Raw
-			if err := cur.All(ctx, &raws); err != nil {
-				return failure(ctx, err)
+				return err
 			}
 			for _, raw := range raws {
 				f, err := t.found(raw)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,9 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore/docstoretest"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore/mongo"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore/mongo/mongokeys"
 	"github.com/lethe-desk/lethe/services/internal/platform/docstore/mongo/mongotest"
+	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 )
 
 // connect returns the one client of this test binary.
@@ -101,12 +104,44 @@ func (q *quiet) Update(ctx context.Context, t *docstore.Table, w *docstore.Write
 func harness(t *testing.T) docstoretest.Harness {
 	client, s := connect(t)
 	h := docstoretest.Harness{
+		Fill: 4,
 		Backend: func(ctx context.Context, dir string) (docstore.Backend, error) {
 			return open(ctx, client, s, database(dir))
 		},
 	}
+	h.Keys = func(ctx context.Context, dir string, master *keyring.Master, hooks *keyring.Hooks) (docstoretest.Keys, error) {
+		k, err := mongokeys.Open(ctx, mongokeys.Options{Client: client, Database: database(dir), Service: "suite", Master: master, Standalone: s.Standalone})
+		if err != nil || hooks == nil {
+			return k, err
+		}
+		return &mortalKeys{k, hooks}, nil
+	}
 	h.AtRest = func(dir, text string) (bool, error) { return inFiles(s.Dir, database(dir), text) }
 	return h
+}
+
+// mortalKeys die before and after each change.
+type mortalKeys struct {
+	*mongokeys.Keys
+	hooks *keyring.Hooks
+}
+
+func (m *mortalKeys) around(name string, f func() error) error {
+	step := keyring.Step{Name: name}
+	if err := m.hooks.Before(step); err != nil {
+		return err
+	}
+	err := f()
+	return errors.Join(m.hooks.After(step), err)
+}
+
+func (m *mortalKeys) Fill(ctx context.Context, account int64, indexes []int64) (slots []keyring.Slot, err error) {
+	err = m.around("fill", func() error { slots, err = m.Keys.Fill(ctx, account, indexes); return err })
+	return slots, err
+}
+
+func (m *mortalKeys) Destroy(ctx context.Context, slot int64, id keyring.KeyID) error {
+	return m.around("destroy", func() error { return m.Keys.Destroy(ctx, slot, id) })
 }
 
 // inFiles searches our own server's files of a database, which hold binary as base64.

@@ -115,10 +115,8 @@ func (b *Backend) vacant(ctx context.Context, t *table, w *docstore.Write, fresh
 	if fresh {
 		or = append(or, bson.D{{Key: "_id", Value: id}})
 	}
-	for i := range t.Indexes {
-		if ix := &t.Indexes[i]; ix.Unique {
-			or = append(or, bson.D{{Key: "u_" + ix.Name, Value: t.unique(ix, &w.Row)}})
-		}
+	for _, u := range t.uniques() {
+		or = append(or, bson.D{{Key: "u_" + u.Name, Value: t.unique(u, &w.Row)}})
 	}
 	if len(or) == 0 {
 		return nil
@@ -139,19 +137,44 @@ func (b *Backend) vacant(ctx context.Context, t *table, w *docstore.Write, fresh
 
 // head is what a write must know of a stored document.
 type head struct {
-	Owner int64 `bson:"owner"`
-	Rev   int64 `bson:"rev"`
+	owner, rev int64
+	// unique are its keys in the unique indexes, by field.
+	unique map[string]string
 }
 
 func (t *table) head(ctx context.Context, account, id, rev int64) (h head, err error) {
-	err = t.c.FindOne(ctx, t.byID(account, id), options.FindOne().SetProjection(bson.D{{Key: "owner", Value: 1}, {Key: "rev", Value: 1}})).Decode(&h)
+	show := bson.D{{Key: "owner", Value: 1}, {Key: "rev", Value: 1}}
+	for _, u := range t.uniques() {
+		show = append(show, bson.E{Key: "u_" + u.Name, Value: 1})
+	}
+	raw, err := t.c.FindOne(ctx, t.byID(account, id), options.FindOne().SetProjection(show)).Raw()
 	if err != nil {
 		return h, failure(ctx, err)
 	}
-	if rev != 0 && h.Rev != rev {
+	h = head{owner: intOf(raw, "owner"), rev: intOf(raw, "rev"), unique: map[string]string{}}
+	for _, u := range t.uniques() {
+		h.unique[u.Name], _ = raw.Lookup("u_" + u.Name).StringValueOK()
+	}
+	if rev != 0 && h.rev != rev {
 		err = docstore.ErrStale
 	}
 	return h, err
+}
+
+// uniques are the unique indexes.
+func (t *table) uniques() []*docstore.TableIndex {
+	var out []*docstore.TableIndex
+	for i := range t.Indexes {
+		if t.Indexes[i].Unique {
+			out = append(out, &t.Indexes[i])
+		}
+	}
+	return out
+}
+
+// rekeyed reports whether a write changes a key in a unique index.
+func (t *table) rekeyed(h *head, w *docstore.Write) bool {
+	return slices.ContainsFunc(t.uniques(), func(u *docstore.TableIndex) bool { return h.unique[u.Name] != t.unique(u, &w.Row) })
 }
 
 func (t *table) byID(account, id int64) bson.D {
@@ -167,22 +190,29 @@ func (b *Backend) Update(ctx context.Context, dt *docstore.Table, w *docstore.Wr
 	if err != nil {
 		return err
 	}
+	rekeyed := t.rekeyed(&h, w)
 	look := func(ctx context.Context, c *driver.Collection) error {
-		old, err := b.entry(ctx, c, ring.Subject{Account: w.Account, ID: h.Owner})
+		old, err := b.entry(ctx, c, ring.Subject{Account: w.Account, ID: h.owner})
 		switch {
 		case err != nil:
 			return err
 		case old.Modes()&w.Forbidden != 0:
 			return docstore.ErrFenced
-		case h.Rev != w.Rev:
+		case h.rev != w.Rev:
 			return docstore.ErrStale
-		case h.Owner == w.Owner && !w.NeedKey:
+		}
+		if rekeyed && c == b.ring { // the index says so too, but not before a key is given
+			if err := b.vacant(ctx, t, w, false); err != nil {
+				return err
+			}
+		}
+		if h.owner == w.Owner && !w.NeedKey {
 			return nil
 		}
 		return b.admitOwner(ctx, c, t, ring.Subject{Account: w.Account, ID: w.Owner}, w, false)
 	}
 	return b.guarded(ctx, look, func(ctx context.Context) error {
-		filter := append(t.byID(w.Account, w.ID), bson.E{Key: "rev", Value: w.Rev}, bson.E{Key: "owner", Value: h.Owner})
+		filter := append(t.byID(w.Account, w.ID), bson.E{Key: "rev", Value: w.Rev}, bson.E{Key: "owner", Value: h.owner})
 		r, err := t.c.UpdateOne(ctx, filter, set(t.fields(w, w.Rev+1, false)))
 		if err == nil && r.MatchedCount == 0 {
 			if _, err := t.head(ctx, w.Account, w.ID, w.Rev); err != nil {
@@ -201,18 +231,18 @@ func (b *Backend) Delete(ctx context.Context, dt *docstore.Table, account, id, r
 	if err != nil {
 		return err
 	}
-	e, err := b.entry(ctx, b.ring, ring.Subject{Account: account, ID: h.Owner})
+	e, err := b.entry(ctx, b.ring, ring.Subject{Account: account, ID: h.owner})
 	switch {
 	case err != nil:
 		return err
 	case e.Modes()&forbidden != 0:
 		return docstore.ErrFenced
-	case rev != 0 && h.Rev != rev:
+	case rev != 0 && h.rev != rev:
 		return docstore.ErrStale
 	}
 	wctx, stop := b.writing(ctx)
 	defer stop()
-	r, err := t.c.DeleteOne(wctx, append(t.byID(account, id), bson.E{Key: "rev", Value: h.Rev}))
+	r, err := t.c.DeleteOne(wctx, append(t.byID(account, id), bson.E{Key: "rev", Value: h.rev}))
 	if err == nil && r.DeletedCount == 0 {
 		if rev == 0 { // somebody changed it in between: any revision will do
 			stop()
@@ -230,7 +260,7 @@ func (b *Backend) Delete(ctx context.Context, dt *docstore.Table, account, id, r
 func (b *Backend) some(ctx context.Context, t *table, f *docstore.Find) (filter bson.D, more bool, err error) {
 	look := *f
 	look.Bodies = false
-	hits, err := b.walk(ctx, t, &look, false)
+	hits, err := b.page(ctx, t, &look, false)
 	if err != nil || len(hits.Rows) == 0 {
 		return nil, false, err
 	}

@@ -13,23 +13,23 @@ import (
 // several blind indexes, each document once; with a window only the first that
 // many of every tag. The position and the range of f hold for the ids.
 func (t *table) tagged(f *docstore.Find, what string, window int) (sql string, args []any) {
-	behind, order := " AND id>?", " ORDER BY id LIMIT ?+0"
+	behind, order := " AND id>+?", " ORDER BY id LIMIT ?+0"
 	if f.Desc {
-		behind, order = " AND id<?", " ORDER BY id DESC LIMIT ?+0"
+		behind, order = " AND id<+?", " ORDER BY id DESC LIMIT ?+0"
 	}
 	var parts []string
 	for _, name := range f.Blinds {
 		for _, tag := range f.Tags {
-			part := "SELECT " + what + " FROM " + t.blind(name) + " WHERE account=+? AND tag=?"
+			part := "SELECT " + what + " FROM " + t.blind(name) + " WHERE account=+? AND tag=+?"
 			args = append(args, f.Account, tag)
 			if f.After != nil {
 				part, args = part+behind, append(args, f.After.ID)
 			}
 			if f.From != nil {
-				part, args = part+" AND id>=?", append(args, *f.From)
+				part, args = part+" AND id>=+?", append(args, *f.From)
 			}
 			if f.To != nil {
-				part, args = part+" AND id<?", append(args, *f.To)
+				part, args = part+" AND id<+?", append(args, *f.To)
 			}
 			if window > 0 {
 				part, args = "SELECT * FROM ("+part+order+")", append(args, window)

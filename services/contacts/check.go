@@ -1,0 +1,35 @@
+package contacts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lethe-desk/lethe/services/contacts/internal/store"
+	"github.com/lethe-desk/lethe/services/internal/platform/docstore"
+	"github.com/lethe-desk/lethe/services/internal/platform/idem"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
+)
+
+// Check looks through what a stopped service keeps and changes nothing: beside
+// the store, whether every unique value is claimed by the person who has it, and
+// whether numbers of accounts can come twice. Errors are those of
+// storage.OpenToCheck and docstore.DB.Check; what is wrong is a finding.
+func Check(ctx context.Context, c storage.Config, w docstore.Watch) (err error) {
+	s, err := storage.OpenToCheck(ctx, Name, c, w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	people, err := store.New(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	if _, err := idem.Bind(ctx, s.DB, time.Now); err != nil {
+		return err
+	}
+	if err := s.DB.Check(ctx, w); err != nil {
+		return err
+	}
+	return people.Check(ctx, w)
+}
