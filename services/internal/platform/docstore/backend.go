@@ -3,6 +3,8 @@ package docstore
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
@@ -53,18 +55,18 @@ type Backend interface {
 	// Count counts what Find would find without its limit.
 	Count(ctx context.Context, t *Table, f *Find) (int64, error)
 
-	// Unbuilt returns the blind indexes that do not hold every document: new ones, or
+	// Unbuilt returns the names of Derived that do not hold every document: new ones, or
 	// ones of another form, bound while documents were there. after is behind
 	// which document building goes on, nil for the first one.
-	Unbuilt(ctx context.Context, t *Table) (blinds []string, after *Position, err error)
+	Unbuilt(ctx context.Context, t *Table) (names []string, after *Position, err error)
 	// Walk returns documents of all accounts, with bodies, in the order of account and
 	// id, fenced ones with Fenced set and without their parts. Positions have no Key.
 	Walk(ctx context.Context, t *Table, after *Position, limit int, forbidden ring.Mode) (Hits, error)
-	// Retag replaces tags of documents that still have this revision, which stays,
-	// and returns the indexes in docs of those that have another one or are gone.
+	// Retag replaces tags and lists of documents that still have this revision, which
+	// stays, and returns the indexes in docs of those that have another one or are gone.
 	Retag(ctx context.Context, t *Table, docs []Retag) (late []int, err error)
-	// Built records that these blind indexes hold every document up to a position; nil: all.
-	Built(ctx context.Context, t *Table, blinds []string, upto *Position) error
+	// Built records that these indexes hold every document up to a position; nil: all.
+	Built(ctx context.Context, t *Table, names []string, upto *Position) error
 
 	// Entry returns a ring entry, or ErrNotFound.
 	Entry(ctx context.Context, s ring.Subject) (Entry, error)
@@ -122,6 +124,22 @@ type Table struct {
 	Blinds, Forms []string
 }
 
+// ListPrefix begins the names of indexes over lists in Derived.
+const ListPrefix = "list:"
+
+// Derived returns the names and forms of what a backend cannot fill by itself when
+// it is declared while documents are there: blind indexes, and under ListPrefix
+// those over lists, whose documents have to be decoded.
+func (t *Table) Derived() (names, forms []string) {
+	names, forms = slices.Clone(t.Blinds), slices.Clone(t.Forms)
+	for i := range t.Indexes {
+		if ix := &t.Indexes[i]; ix.List >= 0 {
+			names, forms = append(names, ListPrefix+ix.Name), append(forms, strings.Join(ix.Fields, " "))
+		}
+	}
+	return names, forms
+}
+
 // Column is a clear field with a column of its own.
 type Column struct {
 	Name     string
@@ -163,10 +181,11 @@ type Assign struct {
 	Value  Value
 }
 
-// Retag is a document's tags, as in Row, for a revision of it.
+// Retag is what indexes hold of a revision of a document.
 type Retag struct {
-	Account, ID, Rev int64
-	Tags             [][][]byte
+	Row
+	// SetLists says that Row.Lists are to be written; Row.Tags are as in an Update.
+	SetLists bool
 }
 
 // Guard travels with a write and is checked in the same atomic step.

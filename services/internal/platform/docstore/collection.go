@@ -210,6 +210,14 @@ func (c *Collection[T]) right(account int64) error {
 // parts are a document's plain sealed parts.
 type parts struct{ sealed, body []byte }
 
+// lists are the values of the fields that stand in an index over a list.
+func (c *Collection[T]) lists(v reflect.Value) (lists [][]Value) {
+	for _, l := range c.table.Lists {
+		lists = append(lists, listValues(v.Field(c.plan.at[l.Name])))
+	}
+	return lists
+}
+
 // split turns a document into its clear row and its plain parts.
 func (c *Collection[T]) split(v reflect.Value) (Row, parts, error) {
 	m := metaOf(v)
@@ -221,9 +229,7 @@ func (c *Collection[T]) split(v reflect.Value) (Row, parts, error) {
 			return row, parts{}, err
 		}
 	}
-	for _, l := range c.table.Lists {
-		row.Lists = append(row.Lists, listValues(v.Field(c.plan.at[l.Name])))
-	}
+	row.Lists = c.lists(v)
 	var p parts
 	if row.Clear, err = c.plan.rest.encode(v); err == nil {
 		p.sealed, err = c.plan.sealed.encode(v)

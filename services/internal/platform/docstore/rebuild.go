@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/lethe-desk/lethe/services/internal/platform/ring"
 )
@@ -17,8 +18,8 @@ const (
 	rebuildLog  = 50
 )
 
-// rebuild fills blind indexes that do not hold every document: new ones, and
-// ones that are made of something else now. It goes on where an earlier one was interrupted.
+// rebuild fills blind indexes, and ones over lists, that do not hold every
+// document: new ones, and ones that are made of something else now. It goes on where an earlier one was interrupted.
 func (c *Collection[T]) rebuild(ctx context.Context) error {
 	blinds, after, err := c.db.b.Unbuilt(ctx, c.table)
 	if err != nil || len(blinds) == 0 {
@@ -29,7 +30,7 @@ func (c *Collection[T]) rebuild(ctx context.Context) error {
 		return err
 	}
 	log := c.db.log.With("collection", c.table.Name)
-	log.Info("building indexes over sealed fields", "state", map[bool]string{false: "begun", true: "resumed"}[after != nil])
+	log.Info("building indexes", "state", map[bool]string{false: "begun", true: "resumed"}[after != nil])
 	for page, docs := 1, 0; ; page++ {
 		c.db.reads.Add(1)
 		hits, err := c.db.b.Walk(ctx, c.table, after, rebuildPage, forbidden)
@@ -37,11 +38,11 @@ func (c *Collection[T]) rebuild(ctx context.Context) error {
 			err = c.retagAll(ctx, blinds, hits.Rows, forbidden)
 		}
 		if err != nil {
-			return fmt.Errorf("build indexes over sealed fields, start again to go on: %w", err)
+			return fmt.Errorf("build indexes, start again to go on: %w", err)
 		}
 		docs += len(hits.Rows)
 		if hits.Last == nil {
-			log.Info("indexes over sealed fields are built", "count", docs)
+			log.Info("indexes are built", "count", docs)
 			c.db.writes.Add(1)
 			return c.db.b.Built(ctx, c.table, blinds, nil)
 		}
@@ -51,7 +52,7 @@ func (c *Collection[T]) rebuild(ctx context.Context) error {
 			return err
 		}
 		if page%rebuildLog == 0 {
-			log.Info("building indexes over sealed fields", "state", "running", "count", docs)
+			log.Info("building indexes", "state", "running", "count", docs)
 		}
 	}
 }
@@ -101,11 +102,17 @@ func (c *Collection[T]) retag(ctx context.Context, blinds []string, f *Found) (R
 	if err != nil {
 		return Retag{}, err
 	}
-	tags, err := c.tags(ctx, reflect.ValueOf(doc).Elem(), f.Account, true, true)
+	v := reflect.ValueOf(doc).Elem()
+	tags, err := c.tags(ctx, v, f.Account, true, true)
+	if err != nil {
+		return Retag{}, err
+	}
 	for i, b := range c.blinds {
-		if err == nil && !slices.Contains(blinds, b.Name) {
+		if !slices.Contains(blinds, b.Name) {
 			tags[i] = nil
 		}
 	}
-	return Retag{Account: f.Account, ID: f.ID, Rev: f.Rev, Tags: tags}, err
+	out := Retag{Row: f.Row, SetLists: slices.ContainsFunc(blinds, func(name string) bool { return strings.HasPrefix(name, ListPrefix) })}
+	out.Tags, out.Lists = tags, c.lists(v)
+	return out, nil
 }

@@ -36,6 +36,7 @@ func cases() []testcase {
 		{"hiding", hidingChangesNothing},
 		{"accounts", accounts},
 		{"callers", callers},
+		{"late", late},
 		{"bystanders", bystanders},
 		{"restart", restarts},
 		{"writers", writers},

@@ -84,6 +84,9 @@ func openMini(ctx context.Context, k *servicetest.Kit, bad string) (*mini, error
 func (m *mini) Register(r grpc.ServiceRegistrar) {
 	ticketsv1.RegisterCallsServiceServer(r, m)
 	ticketsv1.RegisterChatsServiceServer(r, m)
+	if m.bad == "bars nobody" {
+		r = struct{ grpc.ServiceRegistrar }{r}
+	}
 	participant.New(m.store.DB, "tickets", m.resources()).Register(r)
 }
 

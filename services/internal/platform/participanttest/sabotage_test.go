@@ -82,6 +82,7 @@ var sabotages = []sabotage{
 	{name: "a list shows the fenced", red: []string{"fences"}, bad: "lists behind fences"},
 	{name: "a method writes behind fences", red: []string{"fences", "writers"}, bad: "writes behind fences"},
 	{name: "a method shows other accounts", red: []string{"accounts"}, bad: "shows other accounts"},
+	{name: "a token from before an erasure writes", red: []string{"late"}, bad: "bars nobody"},
 	{name: "a method is not in the list", red: []string{"methods"}, bad: "forgets a method"},
 	{name: "a text lies in the clear", red: []string{"at rest"}, bad: "leaks"},
 }

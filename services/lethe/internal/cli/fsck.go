@@ -13,7 +13,7 @@ import (
 type Fsck struct {
 	Dir       string `arg:"" help:"Data folder; lethe must not run on it." type:"existingdir"`
 	MasterKey string `help:"File with the master key; in the data folder when not given." placeholder:"FILE" type:"path"`
-	PerFlaw   int    `help:"Findings of one kind to print for a service; all are counted. 0 for no limit." default:"100" placeholder:"N" env:"-"`
+	PerFlaw   int    `help:"Findings of one kind to print for a service; all are counted. 0 for no limit." default:"20" placeholder:"N" env:"-"`
 }
 
 // Help is the long help.

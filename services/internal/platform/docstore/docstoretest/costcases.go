@@ -112,7 +112,11 @@ func model(w *W) {
 	hidden := map[int64]bool{}
 	seq := int64(0)
 	draw := rand.New(rand.NewPCG(1, 2)).IntN // the same play every time
-	for range 300 {
+	calls := 300
+	if w.h.Slow {
+		calls = 100
+	}
+	for range calls {
 		seq++
 		id := int64(draw(25))
 		old := known[id]

@@ -29,6 +29,8 @@ type Harness struct {
 	Keys func(ctx context.Context, dir string, master *keyring.Master, hooks *keyring.Hooks) (Keys, error)
 	// Fill is how many keys are made at once, for stores where many are slow; 0: as in production.
 	Fill int
+	// Slow says that a call costs milliseconds: then the play against the model is shorter.
+	Slow bool
 	// AtRest reports whether the raw bytes of the store hold the text; nil searches all files of the folder.
 	AtRest func(dir string, text string) (bool, error)
 	// Leave names cases the engine cannot pass, each with the reason.

@@ -16,7 +16,7 @@ import (
 
 func TestDialSaysWhatToDo(t *testing.T) {
 	s := mongotest.Start(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	silent := l.Addr().String()
 	must(t, l.Close())

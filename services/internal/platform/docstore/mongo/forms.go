@@ -36,8 +36,9 @@ func (b *Backend) noteForms(ctx context.Context, t *table) error {
 	for _, f := range old {
 		known[f.Name] = f
 	}
-	for i, name := range t.Blinds {
-		if f, ok := known[name]; ok && f.Form == t.Forms[i] {
+	names, forms := t.Derived()
+	for i, name := range names {
+		if f, ok := known[name]; ok && f.Form == forms[i] {
 			delete(known, name)
 			continue
 		}
@@ -46,7 +47,7 @@ func (b *Backend) noteForms(ctx context.Context, t *table) error {
 		if err != nil {
 			return err
 		}
-		f := storedForm{ID: t.Name + ":" + name, Table: t.Name, Name: name, Form: t.Forms[i], Done: empty}
+		f := storedForm{ID: t.Name + ":" + name, Table: t.Name, Name: name, Form: forms[i], Done: empty}
 		if _, err := b.tables.ReplaceOne(ctx, idIs(f.ID), f, options.Replace().SetUpsert(true)); err != nil {
 			return failure(ctx, err)
 		}
@@ -111,6 +112,9 @@ func (b *Backend) Retag(ctx context.Context, dt *docstore.Table, docs []docstore
 	for i := range docs {
 		d := &docs[i]
 		tags := t.tagFields(d.Tags, false)
+		for j := 0; d.SetLists && j < len(t.Lists); j++ {
+			tags = append(tags, bson.E{Key: "l_" + t.Lists[j].Name, Value: bsonValues(d.Lists[j])})
+		}
 		if len(tags) == 0 {
 			continue
 		}

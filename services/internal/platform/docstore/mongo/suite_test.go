@@ -24,9 +24,9 @@ import (
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
 )
 
-// connect returns the one client of this test binary.
+// connect returns the one client of a server of the test's own.
 func connect(t testing.TB) (*driver.Client, *mongotest.Server) {
-	s := mongotest.Start(t)
+	s := mongotest.Fresh(t)
 	client, err := driver.Connect(options.Client().ApplyURI(s.URI))
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func (q *quiet) Update(ctx context.Context, t *docstore.Table, w *docstore.Write
 func harness(t *testing.T) docstoretest.Harness {
 	client, s := connect(t)
 	h := docstoretest.Harness{
-		Fill: 4,
+		Fill: 4, Slow: true,
 		Backend: func(ctx context.Context, dir string) (docstore.Backend, error) {
 			return open(ctx, client, s, database(dir))
 		},
@@ -168,8 +168,17 @@ func inFiles(dir, database, text string) (bool, error) {
 	return false, nil
 }
 
-func TestSuite(t *testing.T) { docstoretest.Run(t, harness(t)) }
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	docstoretest.Run(t, harness(t))
+}
 
-func TestSuiteNoticesSabotage(t *testing.T) { docstoretest.Control(t, harness(t)) }
+func TestSuiteNoticesSabotage(t *testing.T) {
+	t.Parallel()
+	docstoretest.Control(t, harness(t))
+}
 
-func TestCrashes(t *testing.T) { docstoretest.Crashes(t, harness(t)) }
+func TestCrashes(t *testing.T) {
+	t.Parallel()
+	docstoretest.Crashes(t, harness(t))
+}

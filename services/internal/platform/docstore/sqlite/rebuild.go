@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -18,9 +19,10 @@ const blindsTable = `CREATE TABLE IF NOT EXISTS blinds (tbl TEXT NOT NULL, name 
 // makeBlinds makes the tables of blind indexes and drops those no longer declared.
 // What is new or of another form while documents are there stays to be built.
 func (t *table) makeBlinds(c *sqlite.Conn) error {
+	declared, _ := t.Derived()
 	var stale []string
 	err := each(c, "SELECT name FROM blinds WHERE tbl=?", func(s *sqlite.Stmt) error {
-		if name := s.ColumnText(0); !slices.Contains(t.Blinds, name) {
+		if name := s.ColumnText(0); !slices.Contains(declared, name) {
 			stale = append(stale, name)
 		}
 		return nil
@@ -30,7 +32,11 @@ func (t *table) makeBlinds(c *sqlite.Conn) error {
 	}
 	for _, name := range stale {
 		// nobody would keep it up to date: declared again one day, it is built anew
-		if _, err := change(c, "DROP TABLE IF EXISTS "+t.blind(name)); err != nil {
+		dead := t.blind(name)
+		if index, list := strings.CutPrefix(name, docstore.ListPrefix); list {
+			dead = t.side(index)
+		}
+		if _, err := change(c, "DROP TABLE IF EXISTS "+dead); err != nil {
 			return err
 		}
 		if _, err := change(c, "DELETE FROM blinds WHERE tbl=? AND name=?", t.Name, name); err != nil {
@@ -61,8 +67,33 @@ func (t *table) makeBlind(c *sqlite.Conn, name, form string) error {
 			}
 		}
 	}
+	return t.noteDerived(c, name, form, have)
+}
+
+// makeList makes the side table of an index over a list.
+func (t *table) makeList(c *sqlite.Conn, ix *docstore.TableIndex) error {
+	sqls := t.sideSQL(ix)
+	have, err := queryInt(c, "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type='table' AND name=? AND sql=?)", t.side(ix.Name), sqls[0])
+	if err == nil {
+		err = t.makeSide(c, t.side(ix.Name), sqls)
+	}
+	if err != nil {
+		return err
+	}
+	if have == 0 {
+		// declared anew or otherwise: what was built is gone
+		if _, err := change(c, "DELETE FROM blinds WHERE tbl=? AND name=?", t.Name, docstore.ListPrefix+ix.Name); err != nil {
+			return err
+		}
+	}
+	names, forms := t.Derived()
+	return t.noteDerived(c, docstore.ListPrefix+ix.Name, forms[slices.Index(names, docstore.ListPrefix+ix.Name)], have)
+}
+
+// noteDerived records an index that documents have to be opened for, and whether it is to be built.
+func (t *table) noteDerived(c *sqlite.Conn, name, form string, have int64) error {
 	// One that was there without a record is of format 1, which had no index that was not complete.
-	_, err = change(c, "INSERT INTO blinds (tbl, name, form, done) VALUES (?1,?2,?3, ?4 OR NOT EXISTS(SELECT 1 FROM "+t.name+"))"+
+	_, err := change(c, "INSERT INTO blinds (tbl, name, form, done) VALUES (?1,?2,?3, ?4 OR NOT EXISTS(SELECT 1 FROM "+t.name+"))"+
 		" ON CONFLICT (tbl, name) DO UPDATE SET form=excluded.form, done=NOT EXISTS(SELECT 1 FROM "+t.name+"), account=NULL, id=NULL WHERE form<>excluded.form",
 		t.Name, name, form, have)
 	return err
@@ -129,6 +160,12 @@ func (b *backend) Retag(ctx context.Context, dt *docstore.Table, docs []docstore
 				continue
 			}
 			if err := t.writeTags(c, doc, d.Account, d.ID, d.Tags, false); err != nil {
+				return err
+			}
+			if !d.SetLists {
+				continue
+			}
+			if err := t.writeLists(c, doc, &d.Row, false); err != nil {
 				return err
 			}
 		}

@@ -247,7 +247,7 @@ func (t *table) makeIndexes(c *sqlite.Conn) error {
 	for i := range t.Indexes {
 		ix := &t.Indexes[i]
 		if ix.List >= 0 {
-			if err := t.makeSide(c, t.side(ix.Name), t.sideSQL(ix)); err != nil {
+			if err := t.makeList(c, ix); err != nil {
 				return err
 			}
 			continue
@@ -344,21 +344,13 @@ func (t *table) columnKind(name string) docstore.Kind {
 	return docstore.Int // Meta's
 }
 
-// makeSide makes the side table of a list. One that is new or changed cannot be
-// filled from here, where a document is not decoded: it is refused while the collection holds documents.
+// makeSide makes the side table of a list, empty; makeDerived notes whether it is to be filled.
 func (t *table) makeSide(c *sqlite.Conn, name string, sqls []string) error {
 	var have string
 	err := each(c, "SELECT sql FROM sqlite_master WHERE type='table' AND name=?",
 		func(s *sqlite.Stmt) error { have = s.ColumnText(0); return nil }, name)
 	if err != nil || have == sqls[0] {
 		return err
-	}
-	n, err := queryInt(c, "SELECT EXISTS(SELECT 1 FROM "+t.name+")")
-	if err != nil {
-		return err
-	}
-	if n != 0 {
-		return fmt.Errorf("an index of collection %s over a list is new or changed, and documents are there; move them to a collection of another name", t.Name)
 	}
 	if have != "" {
 		if _, err := change(c, "DROP TABLE "+name); err != nil {

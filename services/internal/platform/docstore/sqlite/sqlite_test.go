@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,10 +24,11 @@ import (
 
 type ticket struct {
 	docstore.Meta
-	Status  int32  `doc:"status" why:"test"`
-	Key     string `doc:"key" why:"test"`
-	Subject string `doc:"subject,seal" why:"test"`
-	Body    string `doc:"body,seal,body" why:"test"`
+	Status  int32    `doc:"status" why:"test"`
+	Key     string   `doc:"key" why:"test"`
+	Subject string   `doc:"subject,seal" why:"test"`
+	Labels  []string `doc:"labels" why:"test"`
+	Body    string   `doc:"body,seal,body" why:"test"`
 }
 
 var ticketSpec = docstore.Spec{Name: "tickets", Indexes: []docstore.Index{
@@ -255,8 +257,6 @@ func TestNewFieldsAndIndexes(t *testing.T) {
 		return c, err
 	}
 	spec := docstore.Spec{Name: "tickets", Indexes: []docstore.Index{{Name: "by_status", Fields: []string{"status", "closed"}}}}
-	_, err := open(docstore.Spec{Name: "tickets", Indexes: []docstore.Index{{Name: "by_label", Fields: []string{"labels"}}}})
-	wantSentence(t, err, "documents are there")
 	c, err := open(spec)
 	check(t, err)
 	n, err := c.Count(ctx, ring.Read, 1, docstore.Query{Index: "by_status", Eq: []any{2, nil}})
@@ -264,6 +264,50 @@ func TestNewFieldsAndIndexes(t *testing.T) {
 	if n != 1 {
 		t.Errorf("count %d", n)
 	}
+}
+
+// An index over a list that is declared while documents are there is filled from
+// them, and again when its form changes; one that was complete stays.
+func TestListIndexIsBuiltOverDocuments(t *testing.T) {
+	w := newWorld(t, sqlite.Options{})
+	ctx := t.Context()
+	for i, labels := range [][]string{{"a", "b"}, {"b"}, nil} {
+		doc := newTicket(int64(i+1), int64(i+1))
+		doc.Labels = labels
+		check(t, w.tickets.Insert(ctx, ring.Write, doc))
+	}
+	for _, fields := range [][]string{{"labels"}, {"labels"}, {"status", "labels"}} {
+		spec := ticketSpec
+		spec.Indexes = append(slices.Clone(ticketSpec.Indexes), docstore.Index{Name: "by_label", Fields: fields})
+		w.close()
+		w = openWorldAs(t, w.dir, spec)
+		eq := []any{"b"}
+		if fields[0] == "status" {
+			eq = []any{2, "b"}
+		}
+		n, err := w.tickets.Count(ctx, ring.Read, 1, docstore.Query{Index: "by_label", Eq: eq})
+		check(t, err)
+		if n != 2 {
+			t.Errorf("%v: %d documents with a label that two have", fields, n)
+		}
+		// The control: what is written from now on is found as well.
+		doc := newTicket(9, 9)
+		doc.Labels = []string{"b"}
+		check(t, w.tickets.Insert(ctx, ring.Write, doc))
+		if n, err = w.tickets.Count(ctx, ring.Read, 1, docstore.Query{Index: "by_label", Eq: eq}); err != nil || n != 3 {
+			t.Errorf("%v: %d documents after one more, %v", fields, n, err)
+		}
+		check(t, w.tickets.Delete(ctx, ring.Write, 1, 9, 0))
+	}
+}
+
+// openWorldAs opens what is in dir with a collection declared otherwise.
+func openWorldAs(t *testing.T, dir string, spec docstore.Spec) *world {
+	t.Helper()
+	old := ticketSpec
+	ticketSpec = spec
+	defer func() { ticketSpec = old }()
+	return openWorld(t, dir, sqlite.Options{}, docstore.Options{})
 }
 
 // TestNoWordOfADocumentInErrors wants errors without values even when the disk answers nonsense.

@@ -53,10 +53,12 @@ func (b *backend) findTagged(ctx context.Context, dt *docstore.Table, f *docstor
 	window := max(4*(f.Limit+1), minWindow)
 	part := *f
 	for {
-		end, more, err := b.windowEnd(ctx, t, &part, window)
-		if err != nil {
+		end, n, err := b.windowEnd(ctx, t, &part, window)
+		// Mostly nobody is spoken of: then there is nothing to join.
+		if err != nil || n == 0 {
 			return hits, err
 		}
+		more := n == window
 		if part.From, part.To = f.From, f.To; more && f.Desc {
 			part.From = &end
 		} else if more {
@@ -90,19 +92,20 @@ func (b *backend) lookBehind(ctx context.Context, dt *docstore.Table, f *docstor
 	return hits, err
 }
 
-// windowEnd is the id of the last of the next window entries; false when there are fewer.
-func (b *backend) windowEnd(ctx context.Context, t *table, f *docstore.Find, window int) (end docstore.Value, more bool, err error) {
+// windowEnd counts the next entries, a window of them at most, and returns the
+// id of the last one that it counted.
+func (b *backend) windowEnd(ctx context.Context, t *table, f *docstore.Find, window int) (end docstore.Value, n int, err error) {
 	sql, args := t.tagged(f, "id", window)
-	dir := ""
+	dir, last := "", "max"
 	if f.Desc {
-		dir = " DESC"
+		dir, last = " DESC", "min"
 	}
-	sql = "SELECT id FROM (" + sql + ") ORDER BY id" + dir + limitTail + offsetTail
+	sql = "SELECT count(*), " + last + "(id) FROM (SELECT id FROM (" + sql + ") ORDER BY id" + dir + limitTail + ")"
 	err = b.read(ctx, true, func(c *sqlite.Conn) error {
 		return each(c, sql, func(s *sqlite.Stmt) error {
-			end, more = docstore.IntValue(s.ColumnInt64(0)), true
+			n, end = s.ColumnInt(0), docstore.IntValue(s.ColumnInt64(1))
 			return nil
-		}, append(args, 1, window-1)...)
+		}, append(args, window)...)
 	})
-	return end, more, err
+	return end, n, err
 }

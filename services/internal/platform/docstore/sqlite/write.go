@@ -201,12 +201,20 @@ func (t *table) look(c *sqlite.Conn, account, id, rev int64, forbidden ring.Mode
 
 // writeSides brings the side tables to what the document says now.
 func (t *table) writeSides(c *sqlite.Conn, doc int64, w *docstore.Write, fresh bool) error {
+	if err := t.writeLists(c, doc, &w.Row, fresh); err != nil {
+		return err
+	}
+	return t.writeTags(c, doc, w.Account, w.ID, w.Tags, fresh)
+}
+
+// writeLists brings the side tables of a document's lists to what the row has.
+func (t *table) writeLists(c *sqlite.Conn, doc int64, row *docstore.Row, fresh bool) error {
 	for _, ix := range t.sides {
-		if err := t.writeSide(c, ix, doc, w, fresh); err != nil {
+		if err := t.writeSide(c, ix, doc, row, fresh); err != nil {
 			return err
 		}
 	}
-	return t.writeTags(c, doc, w.Account, w.ID, w.Tags, fresh)
+	return nil
 }
 
 // writeTags brings a document's tags to tags; what is nil stays.
@@ -253,7 +261,7 @@ func sameTags(c *sqlite.Conn, name string, doc int64, want [][]byte) (bool, erro
 
 // writeSide writes a row per value of the list. Unchanged rows stay untouched: a
 // change of state must not rewrite the index of every tag.
-func (t *table) writeSide(c *sqlite.Conn, ix *docstore.TableIndex, doc int64, w *docstore.Write, fresh bool) error {
+func (t *table) writeSide(c *sqlite.Conn, ix *docstore.TableIndex, doc int64, w *docstore.Row, fresh bool) error {
 	name := t.side(ix.Name)
 	cols := []string{"doc", "account", "id"}
 	fixed := []docstore.Value{docstore.IntValue(doc), docstore.IntValue(w.Account), docstore.IntValue(w.ID)}
@@ -264,7 +272,7 @@ func (t *table) writeSide(c *sqlite.Conn, ix *docstore.TableIndex, doc int64, w 
 			at = len(cols)
 			cols, fixed = append(cols, "v"), append(fixed, docstore.Value{})
 		case f != "id" && f != "account":
-			cols, fixed = append(cols, fieldColumn(f)), append(fixed, t.value(&w.Row, f))
+			cols, fixed = append(cols, fieldColumn(f)), append(fixed, t.value(w, f))
 		}
 	}
 	var want [][]docstore.Value

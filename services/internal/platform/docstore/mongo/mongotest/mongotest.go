@@ -6,6 +6,7 @@ package mongotest
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -33,14 +34,15 @@ type Server struct {
 	Standalone bool
 	// Dir is where its files lie, "" when it is not our own.
 	Dir string
+
+	// lifeline is held, or the collector would close it and end the server.
+	lifeline io.Closer
 }
 
 var (
 	once   sync.Once
 	shared *Server
 	failed error
-	// lifeline is held, or the collector would close it and end the server.
-	lifeline io.WriteCloser
 )
 
 // Start returns the test binary's server, and fails the test when there is none.
@@ -51,6 +53,24 @@ func Start(t testing.TB) *Server {
 		t.Fatal(failed)
 	}
 	return shared
+}
+
+// Fresh returns a server of the test's own, so that tests that run beside each
+// other do not wait for one connection; that of LETHE_TEST_MONGO_URI if there is one.
+func Fresh(t testing.TB) *Server {
+	t.Helper()
+	s, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.lifeline != nil {
+		t.Cleanup(func() {
+			if err := s.lifeline.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return s
 }
 
 func start() (*Server, error) {
@@ -65,10 +85,11 @@ func start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, "--remove", dir)
+	cmd := exec.CommandContext(context.Background(), binary, "--remove", dir)
 	cmd.Stderr = os.Stderr
 	// The server ends, and removes its folder, when this pipe closes: with this process at the latest.
-	if lifeline, err = cmd.StdinPipe(); err != nil {
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
@@ -82,7 +103,7 @@ func start() (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the MongoDB-wire server did not come up: %w", err), cmd.Wait())
 	}
-	return &Server{URI: strings.TrimRight(strings.TrimSpace(line), "/") + "/?maxPoolSize=1", Standalone: true, Dir: dir}, nil
+	return &Server{URI: strings.TrimRight(strings.TrimSpace(line), "/") + "/?maxPoolSize=1", Standalone: true, Dir: dir, lifeline: lifeline}, nil
 }
 
 // build returns the path of the server's binary, made when its sources have not
@@ -115,7 +136,7 @@ func build() (string, error) {
 	}
 	defer os.RemoveAll(fresh)
 	made := filepath.Join(fresh, "mongotest")
-	cmd := exec.Command("go", "build", "-o", made, ".")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", made, ".")
 	cmd.Dir, cmd.Env = module, append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the MongoDB-wire server: %w\n%s", err, out)
