@@ -174,3 +174,10 @@ func conformance(k *servicetest.Kit) *participanttest.Harness {
 }
 
 func TestParticipant(t *testing.T) { participanttest.Run(t, servicetest.Options{}, conformance) }
+
+// The same suite over the wire, with the documents and the keys on MongoDB.
+func TestParticipantOnMongo(t *testing.T) {
+	o := servicetest.OnMongo(t)
+	o.InProcess = true
+	participanttest.Run(t, o, conformance)
+}

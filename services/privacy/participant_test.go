@@ -141,3 +141,10 @@ func (d *exporting) methods(p participanttest.Person) []participanttest.Method {
 func TestParticipant(t *testing.T) {
 	participanttest.Run(t, servicetest.Options{InProcess: true, Runs: true}, conformance)
 }
+
+// The same suite over the wire, with the documents and the keys on MongoDB.
+func TestParticipantOnMongo(t *testing.T) {
+	o := servicetest.OnMongo(t)
+	o.InProcess, o.Runs = true, true
+	participanttest.Run(t, o, conformance)
+}

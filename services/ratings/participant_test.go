@@ -72,27 +72,37 @@ func (h *harness) methods(p participanttest.Person) []participanttest.Method {
 }
 
 func TestParticipant(t *testing.T) {
-	participanttest.Run(t, servicetest.Options{InProcess: true}, func(k *servicetest.Kit) *participanttest.Harness {
-		h := &harness{desk: openOn(k)}
-		return &participanttest.Harness{
-			Service: Name, Seed: h.seed, Methods: h.methods,
-			Kinds: []participantv1.SubjectKind{contactKind, agentKind},
-			Link: func(owner, who participanttest.Person) {
-				n := h.number()
-				h.tickets.set(owner.Account, n, ticket(owner.ID, who.ID))
-				h.rateAs(owner.Account, n, said("thanks"))
-			},
-			Mention: func(owner participanttest.Person, text string) {
-				h.rateAs(owner.Account, owner.Things.(things).own, said(text))
-			},
-			Item: func(p participanttest.Person) (*participantv1.Item, participanttest.Method) {
-				own := p.Things.(things).own
-				h.rateAs(p.Account, own, said(p.Mark))
-				item := &participantv1.Item{Resource: proto.String("tickets"), Id: &own}
-				return item, participanttest.Method{Name: "RatingsService/CreateSatisfactionRating", Kind: participanttest.One, Call: func(ctx context.Context) (proto.Message, error) {
-					return h.api.CreateSatisfactionRating(ctx, &ratingsv1.CreateSatisfactionRatingRequest{TicketId: own, Rating: happy()})
-				}}
-			},
-		}
-	})
+	participanttest.Run(t, servicetest.Options{InProcess: true}, conformance)
+}
+
+// conformance is how the suite of all participants uses a desk.
+func conformance(k *servicetest.Kit) *participanttest.Harness {
+	h := &harness{desk: openOn(k)}
+	return &participanttest.Harness{
+		Service: Name, Seed: h.seed, Methods: h.methods,
+		Kinds: []participantv1.SubjectKind{contactKind, agentKind},
+		Link: func(owner, who participanttest.Person) {
+			n := h.number()
+			h.tickets.set(owner.Account, n, ticket(owner.ID, who.ID))
+			h.rateAs(owner.Account, n, said("thanks"))
+		},
+		Mention: func(owner participanttest.Person, text string) {
+			h.rateAs(owner.Account, owner.Things.(things).own, said(text))
+		},
+		Item: func(p participanttest.Person) (*participantv1.Item, participanttest.Method) {
+			own := p.Things.(things).own
+			h.rateAs(p.Account, own, said(p.Mark))
+			item := &participantv1.Item{Resource: proto.String("tickets"), Id: &own}
+			return item, participanttest.Method{Name: "RatingsService/CreateSatisfactionRating", Kind: participanttest.One, Call: func(ctx context.Context) (proto.Message, error) {
+				return h.api.CreateSatisfactionRating(ctx, &ratingsv1.CreateSatisfactionRatingRequest{TicketId: own, Rating: happy()})
+			}}
+		},
+	}
+}
+
+// The same suite over the wire, with the documents and the keys on MongoDB.
+func TestParticipantOnMongo(t *testing.T) {
+	o := servicetest.OnMongo(t)
+	o.InProcess = true
+	participanttest.Run(t, o, conformance)
 }

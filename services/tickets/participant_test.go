@@ -296,3 +296,10 @@ func (d *desk) export(who int64) (kinds, files []string) {
 	}
 	return kinds, files
 }
+
+// The same suite over the wire, with the documents and the keys on MongoDB.
+func TestParticipantOnMongo(t *testing.T) {
+	o := servicetest.OnMongo(t)
+	o.InProcess = true
+	participanttest.Run(t, o, conformance)
+}

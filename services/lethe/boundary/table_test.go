@@ -83,7 +83,7 @@ var rules = []rule{
 	{
 		name: "which adapter it is, is known where a service is put together, and in tests",
 		check: each(func(s source, imported string) bool {
-			assembles := roleOf(s.pkg) == roleRoot || s.pkg == platform+"/storage" || s.pkg == command+"/bench" || within(s.pkg, adapters...)
+			assembles := roleOf(s.pkg) == roleRoot || s.pkg == platform+"/storage" || s.pkg == platform+"/servicetest" || s.pkg == command+"/bench" || within(s.pkg, adapters...)
 			return within(imported, adapters...) && !s.test && !assembles
 		}),
 		refused: file("lethe/services/contacts/internal/store", docstore+"/sqlite"),

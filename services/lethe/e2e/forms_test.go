@@ -37,6 +37,53 @@ func mongoOf(t *testing.T) (server *mongotest.Server, prefix string) {
 	return mongotest.Start(t), "e2e_" + strings.ToLower(strings.NewReplacer("/", "_", " ", "_").Replace(filepath.Base(t.TempDir())+fmt.Sprint(time.Now().UnixNano())))
 }
 
+// onMongo returns settings for databases of the test's own, and the folder in which our own server keeps them.
+func onMongo(t *testing.T) (place config.Storage, files string) {
+	t.Helper()
+	server, prefix := mongoOf(t)
+	place = config.Storage{MongoURI: config.Secret(server.URI), MongoPrefix: prefix, MongoUnsafeStandalone: server.Standalone}
+	if err := place.MongoGrace.UnmarshalText([]byte(grace)); err != nil {
+		t.Fatal(err)
+	}
+	return place, server.Dir
+}
+
+// A rotation reaches keys in a database too: everybody is still there after it.
+func TestKeysOnMongoAreRotated(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "desk")
+	place, _ := onMongo(t)
+	d := openWith(t, dir, suite.Config{Storage: place})
+	ben := d.populate("ben", 1)
+	want := d.snapshot(ben)
+	d.stop()
+	old, err := os.ReadFile(filepath.Join(dir, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	if err := suite.RotateKeys(t.Context(), suite.Config{Dir: dir, Storage: place}, func(string) { steps++ }); err != nil {
+		t.Fatal(err)
+	}
+	if steps != len(programs)-1+2 {
+		t.Errorf("%d steps were told", steps)
+	}
+	d = openWith(t, dir, suite.Config{Storage: place})
+	same(t, "after the rotation", want, d.snapshot(ben))
+	d.stop()
+	// The control: the master key from before opens nothing any more.
+	if err := os.WriteFile(filepath.Join(dir, "master.key"), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := suite.New(t.Context(), suite.Config{Dir: dir, Storage: place, HTTPAddr: "127.0.0.1:0", LogFile: filepath.Join(dir, "log"), AdminKey: adminKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(t.Context()); err == nil {
+		t.Error("the old master key opens keys of the new epoch")
+	}
+	_ = s.Stop(t.Context())
+}
+
 // start starts a desk in this form and returns it with all folders it leaves traces in.
 func (f shape) start(t *testing.T) (*desk, []string) {
 	t.Helper()
@@ -45,14 +92,12 @@ func (f shape) start(t *testing.T) (*desk, []string) {
 	var env []string
 	var place config.Storage
 	if f.mongo {
-		server, prefix := mongoOf(t)
-		place = config.Storage{MongoURI: config.Secret(server.URI), MongoPrefix: prefix, MongoUnsafeStandalone: server.Standalone}
-		if err := place.MongoGrace.UnmarshalText([]byte(grace)); err != nil {
-			t.Fatal(err)
-		}
-		env = append(env, "LETHE_MONGO_URI="+server.URI, "LETHE_MONGO_PREFIX="+prefix, "LETHE_MONGO_GRACE="+grace, fmt.Sprintf("LETHE_MONGO_UNSAFE_STANDALONE=%v", server.Standalone))
-		if server.Dir != "" {
-			traces = append(traces, server.Dir)
+		var files string
+		place, files = onMongo(t)
+		env = append(env, "LETHE_MONGO_URI="+place.MongoURI.Reveal(), "LETHE_MONGO_PREFIX="+place.MongoPrefix, "LETHE_MONGO_GRACE="+grace,
+			fmt.Sprintf("LETHE_MONGO_UNSAFE_STANDALONE=%v", place.MongoUnsafeStandalone))
+		if files != "" {
+			traces = append(traces, files)
 		}
 	}
 	if !f.apart {

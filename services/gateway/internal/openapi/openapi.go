@@ -124,9 +124,9 @@ func (b *builder) parameters(r *route.Route) openapi3.Parameters {
 		schema := b.scalar(fd)
 		switch fd.Name() {
 		case "page":
-			schema.Min = openapi3.Float64Ptr(1)
+			schema.Min = openapi3.Ptr[float64](1)
 		case "per_page":
-			schema.Min, schema.Max = openapi3.Float64Ptr(1), openapi3.Float64Ptr(100)
+			schema.Min, schema.Max = openapi3.Ptr[float64](1), openapi3.Ptr[float64](100)
 		}
 		if fd.IsList() {
 			schema = openapi3.NewArraySchema().WithItems(schema)

@@ -17,14 +17,11 @@
 package servicetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -151,17 +148,7 @@ func (k *Kit) Privacy(account int64) context.Context {
 // AtRest returns the names of the files of a service that hold a text, blobs
 // and keys included. The service should have been stopped.
 func (k *Kit) AtRest(service, text string) ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(k.Store(service).Dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if bytes.Contains(data, []byte(text)) {
-			found = append(found, e.Name())
-		}
-		return err
-	})
+	found, err := filesWith(k.Store(service).Dir, text)
 	if err != nil || k.o.AtRest == nil {
 		return found, err
 	}

@@ -61,6 +61,15 @@ func (p *Place) Of(service string) Config {
 	return Config{Dir: filepath.Join(p.dir, service), Master: p.master, Mongo: p.mongo, Log: p.log, Tracer: p.tracer}
 }
 
+// RotateKeys brings a service's keys on MongoDB to the master's current epoch and
+// returns that epoch. It is for programs that run beside no service.
+func (p *Place) RotateKeys(ctx context.Context, service string) (uint32, error) {
+	if p.mongo == nil {
+		return 0, errors.New("these keys lie in files")
+	}
+	return p.mongo.RotateKeys(ctx, service, p.Of(service))
+}
+
 // Close ends the connection to MongoDB, if there is one. A nil Place closes too.
 func (p *Place) Close(ctx context.Context) error {
 	if p == nil {

@@ -93,7 +93,11 @@ func openFiles(ctx context.Context, service string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store of %s: %w", service, err), keys.Close())
 	}
-	return assemble(ctx, service, c, backend, keys, keys.Close)
+	s, err := assemble(ctx, service, c, backend, keys, keys.Close)
+	if err == nil {
+		s.DB.StartScrub(0, nil) // what deletion leaves in the file, every day
+	}
+	return s, err
 }
 
 // assemble makes a store of its parts, or closes them.

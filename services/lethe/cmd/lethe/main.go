@@ -36,7 +36,7 @@ func up(ctx context.Context, u cli.Up, ready func(cli.Ready)) error {
 }
 
 func rotate(ctx context.Context, r cli.Rotate, step func(string)) error {
-	return suite.RotateKeys(ctx, suite.Config{Dir: r.Data, MasterKey: r.MasterKey}, step)
+	return suite.RotateKeys(ctx, suite.Config{Dir: r.Data, MasterKey: r.MasterKey, Storage: r.Storage}, step)
 }
 
 func check(ctx context.Context, c cli.Fsck, w cli.FsckWatch) (cli.FsckChecked, error) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,17 +54,19 @@ func (u Up) Run(s *session) error {
 
 // Keys holds the commands about keys.
 type Keys struct {
-	Rotate Rotate `cmd:"" help:"Renew the master key of a data folder; lethe must not run on it."`
+	Rotate Rotate `cmd:"" help:"Renew the master key of a desk, whose services must be stopped."`
 }
 
 // Rotate renews the master key.
 type Rotate struct {
-	Data      string `help:"Data folder." required:"" placeholder:"DIR" type:"existingdir" env:"-"`
-	MasterKey string `help:"File with the master key; in the data folder when not given." placeholder:"FILE" type:"path"`
+	config.Storage
 }
 
 // Run rewraps all living keys under a new master key and forgets the old one.
 func (r Rotate) Run(s *session) error {
+	if info, err := os.Stat(r.Data); err != nil || !info.IsDir() {
+		return exit(ExitUsage, "there is no data folder at --data; lethe up --data DIR makes one")
+	}
 	if err := s.env.RotateKeys(s.ctx, r, func(step string) { s.progress.Line("%s", step) }); err != nil {
 		return err
 	}

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/lethe-desk/lethe/services/internal/platform/keyring"
+	"github.com/lethe-desk/lethe/services/internal/platform/storage"
 )
 
 // RotateKeys begins a new epoch of the master key while the suite is stopped:
@@ -26,15 +30,9 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	if err != nil {
 		return err
 	}
-	// Nothing is changed while a suite runs on the folder.
-	for _, name := range c.keepers() {
-		keys, err := openKeys(ctx, filepath.Join(c.Dir, name), name, master)
-		if err != nil {
-			return err
-		}
-		if err := keys.Close(); err != nil {
-			return err
-		}
+	names, rotate, err := c.rewrapping(ctx, master)
+	if err != nil {
+		return err
 	}
 	if !master.Rotating() {
 		if err := keyring.RotateMaster(c.MasterKey); err != nil {
@@ -45,8 +43,8 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 		}
 		step("made a new master key")
 	}
-	for _, name := range c.keepers() {
-		if err := rotateService(ctx, filepath.Join(c.Dir, name), name, master); err != nil {
+	for _, name := range names {
+		if err := rotate(name); err != nil {
 			return err
 		}
 		step("wrapped the keys of " + name + " anew")
@@ -56,6 +54,51 @@ func RotateKeys(ctx context.Context, c Config, step func(string)) error {
 	}
 	step(fmt.Sprintf("forgot the old master key; epoch %d has begun", master.Epoch()))
 	return nil
+}
+
+// rewrapping returns the services that have keys, and what wraps those of one
+// anew, wherever they lie.
+func (c Config) rewrapping(ctx context.Context, master *keyring.Master) ([]string, func(name string) error, error) {
+	if c.Storage.MongoURI != "" {
+		return c.onMongo(ctx, master)
+	}
+	// Nothing is changed while a suite runs on the folder.
+	names := c.keepers()
+	for _, name := range names {
+		keys, err := openKeys(ctx, filepath.Join(c.Dir, name), name, master)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := keys.Close(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return names, func(name string) error { return rotateService(ctx, filepath.Join(c.Dir, name), name, master) }, nil
+}
+
+// onMongo is rewrapping for keys in a database. Nothing shows there whether
+// services run: they have to be stopped, for they know the old master key alone.
+func (c Config) onMongo(ctx context.Context, master *keyring.Master) ([]string, func(name string) error, error) {
+	settings := c.Storage
+	settings.Data, settings.MasterKey = c.Dir, c.MasterKey
+	var names []string
+	for _, m := range members {
+		names = append(names, m.name)
+	}
+	return names, func(name string) error {
+		place, err := storage.Setup(ctx, settings, slog.Default(), noop.NewTracerProvider())
+		if err != nil {
+			return err
+		}
+		epoch, err := place.RotateKeys(ctx, name)
+		if err = errors.Join(err, place.Close(ctx)); err != nil {
+			return fmt.Errorf("rotate the keys of %s: %w", name, err)
+		}
+		if epoch != master.Epoch() {
+			return fmt.Errorf("the keys of %s are still of epoch %d: run the rotation again", name, epoch)
+		}
+		return nil
+	}, nil
 }
 
 // keepers are the services with a folder: a desk of before has none of those
