@@ -120,20 +120,29 @@ func (e *Engine) Await(ctx context.Context, id string, until func(*Row) bool) (*
 	if until == nil {
 		until = func(r *Row) bool { return r.State == StateParked }
 	}
-	w := &waiter{until: func(r *Row) bool { return r.State.Ended() || until(r) }, found: make(chan *Row, 1)}
-	defer e.hub.wait(id, w)()
+	met := func(r *Row) bool { return r.State.Ended() || until(r) }
+	w, forget := e.waiter(id, met)
+	defer func() { forget() }()
 	timer := time.NewTimer(e.opts.Poll)
 	defer timer.Stop()
-	for row := e.live(id); ; row = nil {
-		if row == nil {
-			stored, err := e.store.Load(ctx, id)
+	// A run that is at work knows; one that has just parked the saga may be shown
+	// although somebody else has taken it up again.
+	look := true
+	if row := e.live(id); row != nil && row.State != StateParked {
+		if met(row) {
+			return row.Clone(), nil
+		}
+		look = false
+	}
+	for {
+		if look {
+			row, err := e.store.Load(ctx, id)
 			if err != nil && !errors.Is(err, ErrUnavailable) {
 				return nil, err
 			}
-			row = stored
-		}
-		if row != nil && w.until(row) {
-			return row.Clone(), nil
+			if err == nil && met(row) {
+				return row.Clone(), nil
+			}
 		}
 		timer.Reset(e.opts.Poll)
 		select {
@@ -141,10 +150,23 @@ func (e *Engine) Await(ctx context.Context, id string, until func(*Row) bool) (*
 			if !ok {
 				return nil, ErrClosed
 			}
-			return row, nil
+			if row.State != StateParked {
+				return row, nil
+			}
+			// A run that parked the saga may say so after somebody else has taken
+			// it up again: what is stored decides.
+			forget()
+			w, forget = e.waiter(id, met)
 		case <-timer.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		look = true
 	}
+}
+
+// waiter waits for a row of a saga; call what it returns when nobody waits any more.
+func (e *Engine) waiter(id string, until func(*Row) bool) (*waiter, func()) {
+	w := &waiter{until: until, found: make(chan *Row, 1)}
+	return w, e.hub.wait(id, w)
 }
