@@ -94,7 +94,7 @@ type Gateway struct {
 // contract and the generated code do not fit each other. ctx bounds the gateway's life
 // like Close.
 func New(ctx context.Context, cfg Config) (*Gateway, error) {
-	for _, conn := range []grpc.ClientConnInterface{cfg.Contacts, cfg.Tickets, cfg.Privacy} {
+	for _, conn := range []grpc.ClientConnInterface{cfg.Contacts, cfg.Tickets, cfg.Forums, cfg.Ratings, cfg.Privacy} {
 		if conn == nil {
 			return nil, errors.New("a gateway needs connections to contacts, tickets, forums, ratings and privacy")
 		}

@@ -239,3 +239,18 @@ func TestNewRefusesWhatIsMissing(t *testing.T) {
 		t.Error("a gateway without connections")
 	}
 }
+
+// A gateway without one of its services would answer some paths with nothing.
+func TestEveryConnectionIsMandatory(t *testing.T) {
+	w := start(t, nil)
+	for name, without := range map[string]func(*Config){
+		"contacts": func(c *Config) { c.Contacts = nil }, "tickets": func(c *Config) { c.Tickets = nil }, "forums": func(c *Config) { c.Forums = nil },
+		"ratings": func(c *Config) { c.Ratings = nil }, "privacy": func(c *Config) { c.Privacy = nil },
+	} {
+		cfg := w.gw.cfg
+		without(&cfg)
+		if _, err := New(t.Context(), cfg); err == nil {
+			t.Errorf("a gateway without %s is made", name)
+		}
+	}
+}

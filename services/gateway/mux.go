@@ -85,9 +85,6 @@ func (g *Gateway) routes() error {
 			g.fail(w, callOf(ctx), err)
 		}))
 	for _, s := range g.services() {
-		if s.conn == nil {
-			continue
-		}
 		routes, err := route.Of(s.name)
 		if err != nil {
 			return err

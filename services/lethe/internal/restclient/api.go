@@ -148,15 +148,14 @@ func (c *Client) ContactByEmail(ctx context.Context, email string) (*Contact, er
 
 // CreateRequest raises a request of a kind (erasure or export) about a person, on the caller's own authority: it starts at once.
 func (c *Client) CreateRequest(ctx context.Context, kind string, contact int64, key string) (*Request, error) {
-	var out Request
-	_, err := c.Post(ctx, "/api/v2/privacy/requests", key, map[string]any{"kind": kind, "contact_id": contact, "direct": true}, &out)
+	out, err := c.RaiseRequest(ctx, Raise{Kind: kind, Contact: contact, Direct: true}, key)
 	if err != nil {
 		return nil, err
 	}
 	if out.SagaID == "" {
 		return nil, fmt.Errorf("request %d was taken and no saga was started for it", out.ID)
 	}
-	return &out, nil
+	return &out.Request, nil
 }
 
 // Saga reads one saga.
