@@ -131,7 +131,7 @@ func (s *Service) open(ctx context.Context, c Config) error {
 	s.engine = saga.New(sagas, saga.Options{Embedded: !c.Shared, Now: c.Now, Tracer: c.Tracer, Log: c.Log})
 	s.exporter = &archive.Exporter{Exports: docs.Exports, Blobs: s.blobs, Now: c.Now, TTL: c.ExportTTL}
 	ps := participants(c.Participants)
-	people := flow.Directory{Contacts: contactsv1.NewContactsServiceClient(c.Contacts), Agents: contactsv1.NewAgentsServiceClient(c.Contacts)}
+	people := flow.NewDirectory(contactsv1.NewContactsServiceClient(c.Contacts), contactsv1.NewAgentsServiceClient(c.Contacts))
 	defs, err := c.flows(ps, people, s.exporter)
 	if err != nil {
 		return err

@@ -177,8 +177,11 @@ func TestRedact(t *testing.T) {
 	if len(s.who.Emails) != 1 || len(s.who.Phones) != 1 || len(s.who.ExternalIDs) != 1 || len(s.who.Names) != 1 {
 		t.Errorf("of the identifiers arrive %d, %d, %d, %d", len(s.who.Emails), len(s.who.Phones), len(s.who.ExternalIDs), len(s.who.Names))
 	}
-	// The token is kept: a stage that woke up late is refused.
-	refused(t, k.destroy(p, "e", tok(1, 1, 2)), faultv1.Reason_REASON_STALE_TOKEN)
+	// Redacting leaves the ring as it is: the highest token is still that of the fence.
+	if e, err := k.db.Entry(t.Context(), ring.Subject{Account: p.GetAccount(), ID: p.GetId()}); err != nil || e.Highest != (ring.Token{Sequence: 1, Epoch: 1, Stage: 2}) {
+		t.Errorf("%v, %v", e.Highest, err)
+	}
+	refused(t, k.destroy(p, "e", tok(1, 1, 1)), faultv1.Reason_REASON_STALE_TOKEN)
 	check(t, k.destroy(p, "e", tok(1, 1, 4)))
 	answers, err = redact("e", tok(1, 1, 5), ids) // also behind the key's end
 	check(t, err)

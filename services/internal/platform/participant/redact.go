@@ -46,21 +46,19 @@ func (s *Server) Redact(in *participantv1.RedactRequest, stream grpc.ServerStrea
 }
 
 // erasing makes sure that the saga has its ERASING fence on the person, and
-// that its token is not too low; setting the fence again looks at and keeps the token.
+// that its token is not too low. The ring is left as it is: who comes late under
+// an older token would take away no more than what has to go.
 func (s *Server) erasing(ctx context.Context, who ring.Subject, saga string, tok ring.Token) error {
 	entry, err := s.entry(ctx, who)
 	if err != nil {
 		return err
 	}
 	own := func(f ring.Fence) bool { return f.Saga == saga && f.Mode.Has(ring.Erasing) }
-	if !slices.ContainsFunc(entry.Fences, own) {
-		if tok.Compare(entry.Highest) < 0 {
-			return storeFault(docstore.ErrStale)
-		}
+	switch {
+	case tok.Compare(entry.Highest) < 0:
+		return storeFault(docstore.ErrStale)
+	case !slices.ContainsFunc(entry.Fences, own):
 		return storeFault(docstore.ErrFenced)
-	}
-	if err := s.db.Fence(ctx, who, ring.Fence{Mode: ring.Erasing, Saga: saga, Token: tok}); err != nil {
-		return storeFault(err)
 	}
 	return nil
 }

@@ -55,15 +55,25 @@ func (x *Exporter) Assemble(ctx context.Context, call saga.Call) error {
 	return nil
 }
 
-// form is one way of writing all records down.
+// form is one way of writing down what the parts hold: it takes records, files or both.
 type form interface {
-	// record takes a record; resource is its plural name in the contract.
-	record(participant, resource string, m proto.Message) error
-	// file begins a file, data continues it.
-	file(participant string, f *participantv1.ExportFile) error
-	data(b []byte) error
 	// end closes what is open.
 	end() error
+}
+
+// recordForm takes records; resource is a record's plural name in the contract.
+type recordForm interface {
+	record(participant, resource string, m proto.Message) error
+}
+
+// headForm takes the heads of files.
+type headForm interface {
+	file(head *participantv1.ExportFile) error
+}
+
+// dataForm takes the bytes of the file whose head came last.
+type dataForm interface {
+	data(b []byte) error
 }
 
 func (x *Exporter) write(ctx context.Context, doc *store.Export, z *bundle, call saga.Call) error {
@@ -82,9 +92,15 @@ func (x *Exporter) write(ctx context.Context, doc *store.Export, z *bundle, call
 	return z.manifest.write(z)
 }
 
+// feed hands a message of a part to a form that takes such; a record is decoded
+// only for one that reads it.
 func feed(f form, participant string, m *participantv1.ExportResponse) error {
 	switch part := m.GetPart().(type) {
 	case *participantv1.ExportResponse_Record:
+		to, takes := f.(recordForm)
+		if !takes {
+			return nil
+		}
 		record, err := part.Record.UnmarshalNew()
 		if err != nil {
 			return err
@@ -93,11 +109,15 @@ func feed(f form, participant string, m *participantv1.ExportResponse) error {
 		if resource == "" {
 			return fmt.Errorf("record without a resource option: %s", record.ProtoReflect().Descriptor().FullName())
 		}
-		return f.record(participant, resource, record)
+		return to.record(participant, resource, record)
 	case *participantv1.ExportResponse_File:
-		return f.file(participant, part.File)
+		if to, takes := f.(headForm); takes {
+			return to.file(part.File)
+		}
 	case *participantv1.ExportResponse_Data:
-		return f.data(part.Data)
+		if to, takes := f.(dataForm); takes {
+			return to.data(part.Data)
+		}
 	}
 	return nil
 }

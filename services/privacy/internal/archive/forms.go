@@ -73,9 +73,7 @@ func (f *jsonForm) close(s section) error {
 	return err
 }
 
-func (f *jsonForm) file(string, *participantv1.ExportFile) error { return nil }
-func (f *jsonForm) data([]byte) error                            { return nil }
-func (f *jsonForm) end() error                                   { return f.close(f.at) }
+func (f *jsonForm) end() error { return f.close(f.at) }
 
 // csvForm writes tables/<service>-<resource>.csv: a column per field, what is no scalar as JSON.
 type csvForm struct {
@@ -133,9 +131,6 @@ func text(m protoreflect.Message, fd protoreflect.FieldDescriptor) (string, erro
 	return strings.Trim(string(b), `"`), err
 }
 
-func (f *csvForm) file(string, *participantv1.ExportFile) error { return nil }
-func (f *csvForm) data([]byte) error                            { return nil }
-
 func (f *csvForm) end() error {
 	if f.w == nil {
 		return nil
@@ -150,9 +145,7 @@ type fileForm struct {
 	w io.Writer
 }
 
-func (f *fileForm) record(string, string, proto.Message) error { return nil }
-
-func (f *fileForm) file(_ string, head *participantv1.ExportFile) error {
+func (f *fileForm) file(head *participantv1.ExportFile) error {
 	w, err := f.z.begin(pathOf(head))
 	f.w = w
 	f.z.files++

@@ -78,7 +78,7 @@ func (f *pageForm) record(participant, resource string, m proto.Message) error {
 	return err
 }
 
-func (f *pageForm) file(_ string, head *participantv1.ExportFile) error {
+func (f *pageForm) file(head *participantv1.ExportFile) error {
 	if err := f.start(); err != nil {
 		return err
 	}
@@ -86,8 +86,6 @@ func (f *pageForm) file(_ string, head *participantv1.ExportFile) error {
 	_, err := fmt.Fprintf(f.w, "<p>File <a href=\"%s\">%s</a>, %s bytes</p>\n", path, html.EscapeString(head.GetName()), number(head.GetSize()))
 	return err
 }
-
-func (f *pageForm) data([]byte) error { return nil }
 
 func (f *pageForm) end() error {
 	if err := f.start(); err != nil {

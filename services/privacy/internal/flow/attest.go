@@ -93,7 +93,7 @@ func (p Participant) attestOwned(ctx context.Context, call saga.Call) saga.Resul
 // attestAll recounts what the person owns, what names them and what speaks of them.
 func (p Participant) attestAll(d Directory) saga.StepFunc {
 	return func(ctx context.Context, call saga.Call) saga.Result {
-		ids, _, err := d.Identify(ctx, call.Account, call.Subject)
+		ids, _, err := d.identify(ctx, call)
 		if err != nil {
 			return answer(err)
 		}
@@ -104,7 +104,7 @@ func (p Participant) attestAll(d Directory) saga.StepFunc {
 // attestMentions recounts what speaks of the person at a participant that still holds them.
 func (p Participant) attestMentions(d Directory) saga.StepFunc {
 	return func(ctx context.Context, call saga.Call) saga.Result {
-		ids, _, err := d.Identify(ctx, call.Account, call.Subject)
+		ids, _, err := d.identify(ctx, call)
 		if err != nil {
 			return answer(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/proto"
 
 	contactsv1 "github.com/lethe-desk/lethe/gen/go/lethe/contacts/v1"
@@ -17,6 +18,13 @@ import (
 type Directory struct {
 	Contacts contactsv1.ContactsServiceClient
 	Agents   contactsv1.AgentsServiceClient
+	// asking lets the steps of a stage, which all ask at the same moment, share one answer.
+	asking *singleflight.Group
+}
+
+// NewDirectory asks contacts over these clients.
+func NewDirectory(contacts contactsv1.ContactsServiceClient, agents contactsv1.AgentsServiceClient) Directory {
+	return Directory{Contacts: contacts, Agents: agents, asking: &singleflight.Group{}}
 }
 
 // Identify reads what a person is recognised by, and what they are. The answer
@@ -32,6 +40,23 @@ func (d Directory) Identify(ctx context.Context, account, id int64) (*participan
 		ids = &participantv1.Identifiers{}
 	}
 	return ids, r.GetKind(), nil
+}
+
+// identified is an answer of Identify.
+type identified struct {
+	ids  *participantv1.Identifiers
+	kind participantv1.SubjectKind
+}
+
+// identify is Identify for a step. Steps of one saga that ask while somebody
+// asks already share the answer, for reading; it is gone with the last of them.
+func (d Directory) identify(ctx context.Context, call saga.Call) (*participantv1.Identifiers, participantv1.SubjectKind, error) {
+	v, err, _ := d.asking.Do(call.Saga, func() (any, error) {
+		ids, kind, err := d.Identify(ctx, call.Account, call.Subject)
+		return identified{ids, kind}, err
+	})
+	who, _ := v.(identified)
+	return who.ids, who.kind, err
 }
 
 // administrators are the roles without which nobody could run an account.

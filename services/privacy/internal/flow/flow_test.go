@@ -301,7 +301,7 @@ func (p people) ListAgents(_ context.Context, in *contactsv1.ListAgentsRequest, 
 	return &contactsv1.ListAgentsResponse{Agents: p.agents[n-1 : n], More: proto.Bool(n < len(p.agents))}, p.err
 }
 
-func (p people) directory() Directory { return Directory{Contacts: p, Agents: p} }
+func (p people) directory() Directory { return NewDirectory(p, p) }
 
 const (
 	contactKind = participantv1.SubjectKind_SUBJECT_KIND_CONTACT

@@ -146,7 +146,7 @@ func (p Participant) sweep(kind kindFunc) saga.StepFunc {
 // by is asked for now and forgotten with the call.
 func (p Participant) redact(d Directory) saga.StepFunc {
 	return func(ctx context.Context, call saga.Call) saga.Result {
-		ids, _, err := d.Identify(ctx, call.Account, call.Subject)
+		ids, _, err := d.identify(ctx, call)
 		if err != nil {
 			return answer(err)
 		}

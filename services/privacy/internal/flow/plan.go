@@ -106,7 +106,7 @@ func (p Participant) planWith(ctx context.Context, call saga.Call, ids *particip
 // speak of them say so; contacts' step keeps what the person is.
 func (p Participant) planPerson(d Directory) saga.StepFunc {
 	return func(ctx context.Context, call saga.Call) saga.Result {
-		ids, kind, err := d.Identify(ctx, call.Account, call.Subject)
+		ids, kind, err := d.identify(ctx, call)
 		if notFound(err) {
 			return saga.Refused("not_found")
 		}
